@@ -1,0 +1,97 @@
+// Loads a core: chooses the backend, makes the memory, writes its layout into the header, and puts the
+// object-level methods on top. The choice is made per core; nothing is global but the compiled module.
+
+import type { MptcpCore, MptcpKernel } from './core.js'
+import { coreError } from './error.js'
+import { createJsKernel } from './js.js'
+import { HEADER, HEADER_WORDS, layOut, MEMORY_MIN_BYTES } from './layout.js'
+import { createCore } from './plain.js'
+import {
+  compiledModule,
+  compileModule,
+  compileModuleSync,
+  createWasmKernel,
+  hasWasmSimd,
+  PAGE_BYTES,
+} from './wasm.js'
+
+/** Which core to load; 'auto' is what the environment variable MPTCP_CORE says, or else the fastest. */
+export type MptcpBackend = 'auto' | 'wasm' | 'js'
+
+export interface MptcpCoreOptions {
+  /**
+   * 'wasm', 'js', or 'auto' (default): the value of the environment variable MPTCP_CORE if it is set,
+   * else 'wasm' where the runtime has WebAssembly SIMD, else 'js'.
+   */
+  readonly backend?: MptcpBackend
+  /**
+   * Size of the core's memory in bytes, fixed for its life, rounded up to 64 KiB; from 1 MiB (default)
+   * to 2 GiB less 64 KiB. All payload that a stack buffers lies in it.
+   */
+  readonly memoryBytes?: number
+  /** The bytes of core.wasm, where the file in the package cannot be read (a bundle). */
+  readonly wasm?: ArrayBuffer | ArrayBufferView
+}
+
+/**
+ * Loads a core with memory of its own.
+ *
+ * @throws {Error} (as a rejection) with code 'ERR_MPTCP_CORE' if the backend or MPTCP_CORE is not one of
+ * 'auto', 'wasm' and 'js', or the WASM module cannot be loaded here.
+ * @throws {RangeError} (as a rejection) if `memoryBytes` is out of range.
+ */
+export async function loadMptcpCore(options: MptcpCoreOptions = {}): Promise<MptcpCore> {
+  const backend = chooseBackend(options.backend, process.env.MPTCP_CORE)
+  if (backend === 'js' || !options.wasm) return open(backend, options.memoryBytes)
+  return open(backend, options.memoryBytes, await compileModule(options.wasm))
+}
+
+/** As {@link loadMptcpCore}, at once: for Node, where compiling on the main thread is allowed. */
+export function loadMptcpCoreSync(options: MptcpCoreOptions = {}): MptcpCore {
+  const backend = chooseBackend(options.backend, process.env.MPTCP_CORE)
+  if (backend === 'js' || !options.wasm) return open(backend, options.memoryBytes)
+  return open(backend, options.memoryBytes, compileModuleSync(options.wasm))
+}
+
+/** What `asked` means where the environment says `preset` and SIMD is there or not. */
+export function chooseBackend(
+  asked: MptcpBackend | undefined,
+  preset: string | undefined,
+  hasSimd: () => boolean = hasWasmSimd,
+): 'wasm' | 'js' {
+  const wanted = backendNamed(asked ?? 'auto', 'backend')
+  const forced = backendNamed(preset || 'auto', 'MPTCP_CORE')
+  const backend = wanted === 'auto' ? forced : wanted
+  if (backend === 'auto') return hasSimd() ? 'wasm' : 'js'
+  if (backend === 'wasm' && !hasSimd()) {
+    throw coreError("this runtime has no WebAssembly SIMD: use 'js' or 'auto'")
+  }
+  return backend
+}
+
+function backendNamed(name: string, source: string): MptcpBackend {
+  if (name === 'auto' || name === 'wasm' || name === 'js') return name
+  throw coreError(`${source} must be 'auto', 'wasm' or 'js', not '${name}'`)
+}
+
+function open(
+  backend: 'wasm' | 'js',
+  memoryBytes = MEMORY_MIN_BYTES,
+  module?: WebAssembly.Module,
+): MptcpCore {
+  const { words, memoryBytes: bytes } = layOut(Math.ceil(memoryBytes / PAGE_BYTES) * PAGE_BYTES)
+  let kernel: MptcpKernel
+  let memory: ArrayBuffer
+  if (backend === 'wasm') {
+    ;({ kernel, memory } = createWasmKernel(module ?? compiledModule(), bytes))
+  } else {
+    memory = new ArrayBuffer(bytes)
+    kernel = createJsKernel(memory)
+  }
+  const header = new Uint32Array(memory, HEADER)
+  for (const name of Object.keys(HEADER_WORDS) as (keyof typeof HEADER_WORDS)[]) {
+    header[HEADER_WORDS[name]] = words[name]
+  }
+  kernel.mptcp_reset()
+  return createCore(backend, kernel, memory)
+}
