@@ -1,0 +1,87 @@
+// What an acknowledgment does to the sender: the fifth check of RFC 9293 §3.10.7.4, with SACK, the
+// window update, the round-trip sample and the congestion window.
+
+import { FIN, type Segment, SYN } from '../wire/segment.js'
+import { offsetOf } from '../wire/seq.js'
+import {
+  acknowledge,
+  advanceRecovery,
+  congestionEvent,
+  detectLosses,
+  duplicateAckArrives,
+  sackArrives,
+} from './recovery.js'
+import { takeSample, timeoutMs } from './rtt.js'
+import { release } from './send-queue.js'
+import type { Tcb } from './tcb.js'
+import { windowOf } from './window.js'
+
+/** Offsets of the segment's SACK blocks; the blocks are few, so the list is made anew. */
+function sackOffsets(tcb: Tcb, segment: Segment): number[] | null {
+  const wire = segment.options.sack
+  if (wire === null || !tcb.sackPermitted) return null
+  return wire.map((seq) => offsetOf(seq, tcb.iss, tcb.snd.una))
+}
+
+/** Re-arms the retransmission timer (RFC 6298 §5.2, §5.3). */
+export function armRetransmit(tcb: Tcb, now: number): void {
+  tcb.timers.retransmit = tcb.sent.length > 0 ? now + timeoutMs(tcb.rtt) : Number.POSITIVE_INFINITY
+}
+
+/**
+ * Takes an acceptable ACK; returns whether it acknowledged anything new. `offset` is the segment's
+ * own first offset, `ack` its acknowledgment.
+ */
+export function ackArrives(
+  tcb: Tcb,
+  segment: Segment,
+  offset: number,
+  ack: number,
+  now: number,
+): boolean {
+  const { snd, recovery } = tcb
+  const before = snd.una
+  const window = windowOf(tcb, segment.window, segment.flags)
+  const sack = sackOffsets(tcb, segment)
+  const sackedBytes = sack === null ? 0 : sackArrives(tcb, sack, now)
+  let newBytes = sackedBytes
+  let sampleMs = 0
+
+  if (ack > snd.una) {
+    const summary = acknowledge(tcb, ack, now)
+    newBytes += summary.newBytes
+    sampleMs = summary.sampleMs
+    snd.una = ack
+    release(tcb, ack)
+    if (sampleMs > 0) takeSample(tcb.rtt, sampleMs)
+    tcb.rtt.backoff = 0
+    advanceRecovery(tcb)
+    armRetransmit(tcb, now)
+  } else if (
+    !tcb.sackPermitted &&
+    segment.payloadLength === 0 &&
+    (segment.flags & (SYN | FIN)) === 0 &&
+    tcb.sent.length > 0 &&
+    ack + window === snd.right
+  ) {
+    duplicateAckArrives(tcb, now)
+  }
+
+  detectLosses(tcb, now)
+  if (newBytes > 0 && recovery.phase !== 'recovery') {
+    tcb.congestion.onAck(congestionEvent(tcb, now, newBytes, sampleMs))
+  }
+  takeWindow(tcb, offset, ack, window)
+  return ack > before
+}
+
+/** The window update of the fifth check: only from a segment newer than the last one used. */
+export function takeWindow(tcb: Tcb, offset: number, ack: number, window: number): void {
+  const { snd } = tcb
+  if (snd.wl1 < offset || (snd.wl1 === offset && snd.wl2 <= ack)) {
+    snd.right = ack + window
+    snd.maxWindow = Math.max(snd.maxWindow, window)
+    snd.wl1 = offset
+    snd.wl2 = ack
+  }
+}

@@ -1,0 +1,38 @@
+// CLOSE and ABORT calls, RFC 9293 §3.10.4 and §3.10.5, on one subflow.
+
+import { releaseAll } from './send-queue.js'
+import { setState } from './state.js'
+import type { Tcb } from './tcb.js'
+
+/** Queues the FIN behind what is queued. It leaves with the next output. */
+export function closeSending(tcb: Tcb): void {
+  if (tcb.snd.fin >= 0) return
+  switch (tcb.state) {
+    case 'ESTABLISHED':
+    case 'SYN-RECEIVED':
+      setState(tcb, 'FIN-WAIT-1')
+      break
+    case 'CLOSE-WAIT':
+      setState(tcb, 'LAST-ACK')
+      break
+    default:
+      return
+  }
+  tcb.snd.fin = tcb.snd.end
+}
+
+/** Frees everything that the tcb holds; no segment is sent. */
+export function destroy(tcb: Tcb): void {
+  setState(tcb, 'CLOSED')
+  releaseAll(tcb)
+  if (tcb.rcv.queue !== 0) {
+    tcb.core.kernel.mptcp_queue_release(tcb.rcv.queue)
+    tcb.rcv.queue = 0
+  }
+  const { timers } = tcb
+  timers.retransmit = Number.POSITIVE_INFINITY
+  timers.delayedAck = Number.POSITIVE_INFINITY
+  timers.reorder = Number.POSITIVE_INFINITY
+  timers.timeWait = Number.POSITIVE_INFINITY
+  timers.open = Number.POSITIVE_INFINITY
+}

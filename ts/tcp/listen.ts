@@ -1,0 +1,35 @@
+// A SYN in LISTEN and a passive opening, RFC 9293 §3.10.7.2. Who listens, and how many may wait, is the
+// stack's business; what the SYN negotiates is here, shared with SYN-SENT.
+
+import type { Segment } from '../wire/segment.js'
+import { setState } from './state.js'
+import type { Tcb } from './tcb.js'
+import { takePeerMss } from './window.js'
+
+/** What SYN and SYN/ACK settle: the peer's ISN, and the options that both offered. */
+export function negotiate(tcb: Tcb, segment: Segment, now: number): void {
+  const { options } = segment
+  tcb.irs = segment.sequence
+  tcb.rcv.nxt = 1
+  tcb.timestamps.enabled &&= options.timestampValue !== null
+  if (tcb.timestamps.enabled) {
+    tcb.timestamps.recent = options.timestampValue ?? 0
+    tcb.timestamps.recentAt = now
+  }
+  tcb.windowScaling &&= options.windowScale !== null
+  // RFC 7323 §2.3: a shift above 14 is used as 14.
+  tcb.snd.shift = tcb.windowScaling ? Math.min(options.windowScale ?? 0, 14) : 0
+  if (!tcb.windowScaling) tcb.rcv.shift = 0
+  tcb.sackPermitted &&= options.sackPermitted
+  takePeerMss(tcb, options.mss)
+}
+
+/** Answers a SYN: the tcb goes from CLOSED to SYN-RECEIVED, and owes its SYN/ACK. */
+export function synArrives(tcb: Tcb, segment: Segment, now: number): void {
+  negotiate(tcb, segment, now)
+  // The window of a SYN is never scaled.
+  tcb.snd.right = segment.window
+  tcb.snd.maxWindow = segment.window
+  setState(tcb, 'SYN-RECEIVED')
+  tcb.timers.heardAt = now
+}

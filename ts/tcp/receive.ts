@@ -1,0 +1,166 @@
+// The receiver: puts text into the ofo queue, follows RCV.NXT, remembers what SACK and D-SACK should
+// tell, and decides when an ACK is owed. RFC 9293 §3.10.7.4 (seventh check), RFC 2018, RFC 5681 §4.2.
+
+import {
+  HEADER,
+  HEADER_WORDS,
+  QUEUE_END_OFFSET,
+  RECORD_LENGTH,
+  RECORD_NEXT,
+  RECORD_OFFSET,
+  RUN_END,
+  RUN_START,
+} from '../core/layout.js'
+import { ACK_DELAYED, ACK_NONE, ACK_NOW, type Tcb } from './tcb.js'
+
+/** RFC 5681 §4.2 allows half a second; Linux's usual delay. */
+const DELAYED_ACK_MS = 40
+/** SACK blocks remembered: no option list has room for more. */
+const RECENT_RUNS = 4
+
+/** An ACK must leave in this turn. */
+export function oweAckNow(tcb: Tcb): void {
+  tcb.ack.owed = ACK_NOW
+}
+
+/** End of the contiguous text in the queue. */
+export function contiguousEnd(tcb: Tcb): number {
+  return tcb.core.f64[(tcb.rcv.queue + QUEUE_END_OFFSET) >> 3]
+}
+
+/** Cuts a chain at `right`: what lies beyond the window is not kept. */
+function cutAt(tcb: Tcb, chain: number, right: number): number {
+  const { u32, f64, kernel } = tcb.core
+  let record = chain
+  let previous = 0
+  while (record !== 0) {
+    const start = f64[(record + RECORD_OFFSET) >> 3]
+    const length = u32[(record + RECORD_LENGTH) >> 2]
+    if (start + length > right) {
+      tcb.counters.TcpExtOutOfWindow++
+      if (start >= right) {
+        if (previous !== 0) u32[(previous + RECORD_NEXT) >> 2] = 0
+        kernel.mptcp_chain_free(record)
+        return previous === 0 ? 0 : chain
+      }
+      const after = u32[(record + RECORD_NEXT) >> 2]
+      if (after !== 0) kernel.mptcp_chain_free(after)
+      const kept = kernel.mptcp_record_slice(record, 0, right - start)
+      kernel.mptcp_record_free(record)
+      if (previous !== 0) u32[(previous + RECORD_NEXT) >> 2] = kept
+      return previous === 0 ? kept : chain
+    }
+    previous = record
+    record = u32[(record + RECORD_NEXT) >> 2]
+  }
+  return chain
+}
+
+/**
+ * Takes over a segment's text: `chain` holds `length` bytes from `offset` on. Returns whether
+ * RCV.NXT moved.
+ */
+export function textArrives(
+  tcb: Tcb,
+  chain: number,
+  offset: number,
+  length: number,
+  now: number,
+): boolean {
+  const { rcv, core, ack } = tcb
+  const kept = offset + length > rcv.right ? cutAt(tcb, chain, rcv.right) : chain
+  if (kept === 0) {
+    oweAckNow(tcb)
+    return false
+  }
+  const inOrder = offset === rcv.nxt
+  const hadHoles = rcv.recentRuns.length > 0
+  const fresh = core.kernel.mptcp_queue_insert(rcv.queue, kept, 0)
+  const duplicates = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_DUPLICATE]
+  const refused = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_REFUSED]
+  if (refused > 0) tcb.counters.TcpExtTCPRcvQDrop++
+  tcb.stats.bytesReceived += fresh
+  const before = rcv.nxt
+  rcv.nxt = Math.max(rcv.nxt, contiguousEnd(tcb))
+  ack.unacked += fresh
+
+  if (duplicates > 0) {
+    // RFC 2883 §4: report the first duplicate range, once.
+    rcv.duplicateLeft = offset
+    rcv.duplicateRight = Math.min(offset + length, Math.max(before, offset + duplicates))
+    tcb.counters.TcpExtTCPDSACKOldSent++
+  }
+  if (!inOrder && fresh > 0 && offset > before) {
+    tcb.counters.TcpExtTCPOFOQueue++
+    rememberRun(tcb, offset)
+  }
+  if (rcv.recentRuns.length > 0) forgetFilled(tcb)
+
+  // At once for anything but plain in-order text: a hole, a filled hole, a duplicate, the start.
+  if (!inOrder || hadHoles || duplicates > 0 || fresh === 0 || ack.quick > 0) {
+    if (ack.quick > 0) ack.quick--
+    ack.owed = ACK_NOW
+  } else if (ack.unacked >= 2 * Math.min(rcv.mss, 1400)) {
+    ack.owed = ACK_NOW
+  } else if (ack.owed === ACK_NONE) {
+    ack.owed = ACK_DELAYED
+    tcb.timers.delayedAck = now + DELAYED_ACK_MS
+  }
+  return rcv.nxt > before
+}
+
+function rememberRun(tcb: Tcb, offset: number): void {
+  const runs = tcb.rcv.recentRuns
+  const known = runs.indexOf(offset)
+  if (known >= 0) runs.splice(known, 1)
+  runs.unshift(offset)
+  if (runs.length > RECENT_RUNS * 2) runs.length = RECENT_RUNS * 2
+}
+
+function forgetFilled(tcb: Tcb): void {
+  const { rcv } = tcb
+  rcv.recentRuns = rcv.recentRuns.filter((offset) => offset > rcv.nxt)
+}
+
+/** The ranges to report now, most recent first, as flat offset pairs; D-SACK before all. */
+export function sackRanges(tcb: Tcb, most: number): number[] {
+  const { rcv, core } = tcb
+  const ranges: number[] = []
+  if (rcv.duplicateRight > rcv.duplicateLeft) {
+    ranges.push(rcv.duplicateLeft, rcv.duplicateRight)
+  }
+  const first = ranges.length
+  for (const offset of rcv.recentRuns) {
+    if (ranges.length >= most * 2) break
+    const run = core.kernel.mptcp_queue_find_run(rcv.queue, offset)
+    if (run === 0) continue
+    const start = core.f64[(run + RUN_START) >> 3]
+    const end = core.f64[(run + RUN_END) >> 3]
+    if (start <= rcv.nxt || start > offset) continue
+    let seen = false
+    for (let i = first; i < ranges.length; i += 2) seen ||= ranges[i] === start
+    if (!seen) ranges.push(start, end)
+  }
+  return ranges.slice(0, most * 2)
+}
+
+/** Whether an ACK would carry SACK blocks. */
+export function hasSackRanges(tcb: Tcb): boolean {
+  const { rcv } = tcb
+  return tcb.sackPermitted && (rcv.recentRuns.length > 0 || rcv.duplicateRight > rcv.duplicateLeft)
+}
+
+/** After any segment with an ACK has left: nothing is owed. */
+export function ackSent(tcb: Tcb): void {
+  const { ack, rcv } = tcb
+  ack.owed = ACK_NONE
+  ack.unacked = 0
+  tcb.timers.delayedAck = Number.POSITIVE_INFINITY
+  tcb.timestamps.lastAckSent = rcv.nxt
+}
+
+/** D-SACK is reported once only (RFC 2883 §4). */
+export function duplicateReported(tcb: Tcb): void {
+  tcb.rcv.duplicateLeft = 0
+  tcb.rcv.duplicateRight = 0
+}

@@ -1,0 +1,277 @@
+// Finding out what was lost and when to say so: RACK's time-based rule over SACK (RFC 8985 §6.2, RFC
+// 6675 for the pipe), duplicate ACKs where the peer has no SACK (RFC 6582), and the timeout (RFC 6298
+// §5). Marks segments; output.ts sends what is marked.
+
+import type { CongestionEvent } from './congestion/congestion-control.js'
+import { LOST, RETRANSMITTED, RETRANSMITTING, SACKED, type SentSegment, type Tcb } from './tcb.js'
+
+/** RFC 5681 §3.2. */
+const DUPLICATE_THRESHOLD = 3
+
+/** Bytes believed to be in the network (RFC 6675's pipe). */
+export function inflightBytes(tcb: Tcb): number {
+  const { sackedBytes, lostBytes, retransmitBytes, duplicateAcks } = tcb.recovery
+  const reno = tcb.sackPermitted ? 0 : duplicateAcks * tcb.snd.mss
+  return Math.max(0, tcb.snd.nxt - tcb.snd.una - sackedBytes - lostBytes + retransmitBytes - reno)
+}
+
+const event: CongestionEvent = {
+  now: 0,
+  ackedBytes: 0,
+  inflightBytes: 0,
+  mss: 0,
+  srttMs: 0,
+  minRttMs: 0,
+  rttMs: 0,
+  cwndLimited: false,
+}
+
+/** The event object handed to congestion controls: one, filled anew each time. */
+export function congestionEvent(
+  tcb: Tcb,
+  now: number,
+  ackedBytes: number,
+  rttMs: number,
+): CongestionEvent {
+  event.now = now
+  event.ackedBytes = ackedBytes
+  event.inflightBytes = inflightBytes(tcb) + ackedBytes
+  event.mss = tcb.snd.mss
+  event.srttMs = tcb.rtt.srttMs
+  event.minRttMs = tcb.rtt.minMs
+  event.rttMs = rttMs
+  event.cwndLimited = tcb.cwndLimited
+  return event
+}
+
+function size(segment: SentSegment): number {
+  return segment.end - segment.start
+}
+
+/** Cuts segment `index` at `offset`, which lies inside it. */
+export function splitSegment(tcb: Tcb, index: number, offset: number): void {
+  const whole = tcb.sent.at(index)
+  const rest: SentSegment = { ...whole, start: offset }
+  whole.end = offset
+  whole.control = 0
+  tcb.sent.splice(index + 1, 0, rest)
+  if (whole.marks & SACKED) tcb.recovery.sackedSegments++
+}
+
+/** Notes that a transmission of `segment` has arrived. */
+function noteDelivered(tcb: Tcb, segment: SentSegment, now: number): void {
+  const { recovery } = tcb
+  const retransmitted = (segment.marks & RETRANSMITTED) !== 0
+  if (!retransmitted && segment.end < recovery.highestDelivered) recovery.reorderingSeen = true
+  recovery.highestDelivered = Math.max(recovery.highestDelivered, segment.end)
+  // An ACK sooner than any round trip is of the original, not of the retransmission.
+  if (retransmitted && now - segment.sentAt < tcb.rtt.minMs) return
+  if (
+    segment.sentAt > recovery.rackSentAt ||
+    (segment.sentAt === recovery.rackSentAt && segment.end > recovery.rackEnd)
+  ) {
+    recovery.rackSentAt = segment.sentAt
+    recovery.rackEnd = segment.end
+    recovery.rackRttMs = now - segment.sentAt
+  }
+}
+
+/** Takes `segment`, acknowledged, off the books; returns the bytes that are news. */
+function settle(tcb: Tcb, segment: SentSegment, now: number): number {
+  const { recovery } = tcb
+  const bytes = size(segment)
+  if (segment.marks & RETRANSMITTING) recovery.retransmitBytes -= bytes
+  if (segment.marks & SACKED) {
+    recovery.sackedBytes -= bytes
+    recovery.sackedSegments--
+    return 0
+  }
+  if (segment.marks & LOST) recovery.lostBytes -= bytes
+  noteDelivered(tcb, segment, now)
+  return bytes
+}
+
+/** A sample of the round trip, or 0: when the newest segment that was never retransmitted was sent. */
+export interface AckSummary {
+  newBytes: number
+  sampleMs: number
+}
+const summary: AckSummary = { newBytes: 0, sampleMs: 0 }
+
+/** Removes what `ack` acknowledges from the segments in flight. */
+export function acknowledge(tcb: Tcb, ack: number, now: number): AckSummary {
+  summary.newBytes = 0
+  summary.sampleMs = 0
+  let segment = tcb.sent.first()
+  while (segment !== undefined && segment.start < ack) {
+    if (segment.end > ack) splitSegment(tcb, 0, ack)
+    tcb.sent.shift()
+    const clean = (segment.marks & (RETRANSMITTED | SACKED)) === 0
+    summary.newBytes += settle(tcb, segment, now)
+    if (clean) summary.sampleMs = Math.max(now - segment.sentAt, 0.001)
+    segment = tcb.sent.first()
+  }
+  return summary
+}
+
+/** Marks what SACK blocks (offsets, flat pairs) report; returns the bytes that are news. */
+export function sackArrives(tcb: Tcb, blocks: readonly number[], now: number): number {
+  const { recovery, sent } = tcb
+  let newBytes = 0
+  for (let i = 0; i + 1 < blocks.length; i += 2) {
+    const left = blocks[i]
+    const right = blocks[i + 1]
+    // A D-SACK, or nonsense: nothing that is outstanding.
+    if (left >= right || left < tcb.snd.una || right > tcb.snd.nxt) continue
+    let index = sent.lowerBound(left + 1, (segment) => segment.end)
+    while (index < sent.length) {
+      const segment = sent.at(index)
+      if (segment.start >= right) break
+      if ((segment.marks & SACKED) === 0) {
+        if (segment.start < left) {
+          splitSegment(tcb, index, left)
+          index++
+          continue
+        }
+        if (segment.end > right) splitSegment(tcb, index, right)
+        newBytes += settle(tcb, segment, now)
+        segment.marks = (segment.marks & RETRANSMITTED) | SACKED
+        recovery.sackedBytes += size(segment)
+        recovery.sackedSegments++
+      }
+      index++
+    }
+  }
+  return newBytes
+}
+
+function markLost(tcb: Tcb, segment: SentSegment): void {
+  const { recovery } = tcb
+  if (segment.marks & RETRANSMITTING) {
+    recovery.retransmitBytes -= size(segment)
+    segment.marks &= ~RETRANSMITTING
+  }
+  if ((segment.marks & LOST) === 0) {
+    segment.marks |= LOST
+    recovery.lostBytes += size(segment)
+  }
+  recovery.scan = Math.min(recovery.scan, segment.start)
+}
+
+/** Enters a recovery if there is a loss that belongs to none. */
+function enterRecovery(tcb: Tcb, now: number): void {
+  const { recovery } = tcb
+  if (recovery.phase !== 'open') return
+  tcb.congestion.onCongestion(congestionEvent(tcb, now, 0, 0))
+  recovery.phase = 'recovery'
+  recovery.point = tcb.snd.nxt
+  if (tcb.sackPermitted) tcb.counters.TcpExtTCPSackRecovery++
+  else tcb.counters.TcpExtTCPRenoRecovery++
+}
+
+/**
+ * RACK, RFC 8985 §6.2 steps 4 and 5: a segment is lost once one that was sent a reordering window
+ * later has arrived. Arms the reordering timer for those that are not yet.
+ */
+export function detectLosses(tcb: Tcb, now: number): void {
+  const { recovery, sent, rtt } = tcb
+  tcb.timers.reorder = Number.POSITIVE_INFINITY
+  if (recovery.sackedSegments === 0 && recovery.retransmitBytes === 0) return
+  const certain =
+    !recovery.reorderingSeen &&
+    (recovery.sackedSegments >= DUPLICATE_THRESHOLD || recovery.phase !== 'open')
+  const reorderWindow = certain ? 0 : Math.min(rtt.minMs / 4, rtt.srttMs)
+  let wait = 0
+  for (let i = 0; i < sent.length; i++) {
+    const segment = sent.at(i)
+    if (segment.start >= recovery.rackEnd && segment.sentAt > recovery.rackSentAt) break
+    if (segment.marks & SACKED) continue
+    if ((segment.marks & (LOST | RETRANSMITTING)) === LOST) continue
+    const sentBefore =
+      segment.sentAt < recovery.rackSentAt ||
+      (segment.sentAt === recovery.rackSentAt && segment.end < recovery.rackEnd)
+    if (!sentBefore) continue
+    const remaining = segment.sentAt + recovery.rackRttMs + reorderWindow - now
+    if (remaining <= 0) {
+      enterRecovery(tcb, now)
+      markLost(tcb, segment)
+    } else wait = Math.max(wait, remaining)
+  }
+  if (wait > 0) tcb.timers.reorder = now + wait
+}
+
+/** A duplicate ACK from a peer without SACK, RFC 6582 §3.2. */
+export function duplicateAckArrives(tcb: Tcb, now: number): void {
+  const { recovery } = tcb
+  recovery.duplicateAcks = Math.min(recovery.duplicateAcks + 1, tcb.sent.length)
+  if (recovery.phase === 'open' && recovery.duplicateAcks === DUPLICATE_THRESHOLD) {
+    const first = tcb.sent.first()
+    if (first === undefined) return
+    enterRecovery(tcb, now)
+    markLost(tcb, first)
+  }
+}
+
+/** After an ACK of new data: leaves the phase, or goes on with the next hole of a partial ACK. */
+export function advanceRecovery(tcb: Tcb): void {
+  const { recovery } = tcb
+  if (recovery.phase === 'open') {
+    recovery.duplicateAcks = 0
+    return
+  }
+  if (tcb.snd.una >= recovery.point) {
+    recovery.phase = 'open'
+    recovery.duplicateAcks = 0
+    return
+  }
+  if (tcb.sackPermitted) return
+  recovery.duplicateAcks = 0
+  const first = tcb.sent.first()
+  if (recovery.phase === 'recovery' && first !== undefined && first.start < recovery.point) {
+    if ((first.marks & RETRANSMITTING) === 0) markLost(tcb, first)
+  }
+}
+
+/** RFC 6298 §5.4 to §5.7: everything in flight counts as lost, and the timer backs off. */
+export function timeoutFires(tcb: Tcb, now: number): void {
+  const { recovery } = tcb
+  if (tcb.rtt.backoff === 0) {
+    tcb.congestion.onTimeout(congestionEvent(tcb, now, 0, 0))
+  }
+  for (let i = 0; i < tcb.sent.length; i++) {
+    const segment = tcb.sent.at(i)
+    if ((segment.marks & SACKED) === 0) markLost(tcb, segment)
+  }
+  recovery.phase = 'loss'
+  recovery.point = tcb.snd.nxt
+  recovery.duplicateAcks = 0
+  tcb.rtt.backoff++
+  tcb.counters.TcpExtTCPTimeouts++
+}
+
+/** Index in `sent` of the next lost segment that is not on its way again; -1 if there is none. */
+export function nextLost(tcb: Tcb): number {
+  const { recovery, sent } = tcb
+  if (recovery.lostBytes === 0) return -1
+  let index = sent.lowerBound(recovery.scan, (segment) => segment.start)
+  while (index < sent.length) {
+    const segment = sent.at(index)
+    if ((segment.marks & (LOST | RETRANSMITTING)) === LOST) {
+      recovery.scan = segment.start
+      return index
+    }
+    index++
+  }
+  recovery.scan = Number.POSITIVE_INFINITY
+  return -1
+}
+
+/** Books a retransmission of segment `index`. */
+export function retransmitted(tcb: Tcb, segment: SentSegment, now: number): void {
+  segment.marks |= RETRANSMITTING | RETRANSMITTED
+  segment.sentAt = now
+  tcb.recovery.retransmitBytes += size(segment)
+  tcb.stats.retransmits++
+  tcb.counters.TcpRetransSegs++
+  if (tcb.recovery.phase === 'recovery') tcb.counters.TcpExtTCPFastRetrans++
+}

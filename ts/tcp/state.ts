@@ -1,0 +1,55 @@
+// The eleven states of RFC 9293 §3.3.2 and the edges between them. `setState` is the only writer.
+
+import type { Tcb } from './tcb.js'
+
+export type TcpState =
+  | 'CLOSED'
+  | 'LISTEN'
+  | 'SYN-SENT'
+  | 'SYN-RECEIVED'
+  | 'ESTABLISHED'
+  | 'FIN-WAIT-1'
+  | 'FIN-WAIT-2'
+  | 'CLOSE-WAIT'
+  | 'CLOSING'
+  | 'LAST-ACK'
+  | 'TIME-WAIT'
+
+/** Figure 5 of RFC 9293; every state may also go to CLOSED. */
+const EDGES: Record<TcpState, readonly TcpState[]> = {
+  CLOSED: ['SYN-SENT', 'SYN-RECEIVED', 'LISTEN'],
+  LISTEN: ['SYN-RECEIVED', 'SYN-SENT'],
+  'SYN-SENT': ['ESTABLISHED', 'SYN-RECEIVED'],
+  'SYN-RECEIVED': ['ESTABLISHED', 'FIN-WAIT-1', 'CLOSE-WAIT'],
+  ESTABLISHED: ['FIN-WAIT-1', 'CLOSE-WAIT'],
+  'FIN-WAIT-1': ['FIN-WAIT-2', 'CLOSING', 'TIME-WAIT'],
+  'FIN-WAIT-2': ['TIME-WAIT'],
+  'CLOSE-WAIT': ['LAST-ACK'],
+  CLOSING: ['TIME-WAIT'],
+  'LAST-ACK': [],
+  'TIME-WAIT': [],
+}
+
+export function setState(tcb: Tcb, next: TcpState): void {
+  if (next !== 'CLOSED' && !EDGES[tcb.state].includes(next)) {
+    throw new Error(`no edge from ${tcb.state} to ${next}`)
+  }
+  tcb.state = next
+}
+
+/** The states in which both ends know each other's sequence numbers (RFC 9293 §3.10.7.4). */
+export function isSynchronized(state: TcpState): boolean {
+  return (
+    state !== 'CLOSED' && state !== 'LISTEN' && state !== 'SYN-SENT' && state !== 'SYN-RECEIVED'
+  )
+}
+
+/** Whether new data may still be sent. */
+export function maySend(state: TcpState): boolean {
+  return state === 'ESTABLISHED' || state === 'CLOSE-WAIT'
+}
+
+/** Whether the peer may still send data. */
+export function mayReceive(state: TcpState): boolean {
+  return state === 'ESTABLISHED' || state === 'FIN-WAIT-1' || state === 'FIN-WAIT-2'
+}

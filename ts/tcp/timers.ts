@@ -1,0 +1,79 @@
+// The deadlines of one tcb and what happens when they pass: delayed ACK, retransmission, reordering,
+// giving up an opening, TIME-WAIT.
+
+import { armRetransmit } from './ack.js'
+import type { Outcome } from './outcome.js'
+import { oweAckNow } from './receive.js'
+import { detectLosses, timeoutFires } from './recovery.js'
+import { setState } from './state.js'
+import { ACK_DELAYED, type Tcb } from './tcb.js'
+
+/** Deviates: half of RFC 9293 §3.4.2's two MSLs of two minutes, as Linux: one minute in all. */
+const TIME_WAIT_MS = 60_000
+/** Timeouts in a row before a connection is given up: Linux's tcp_retries2, about 15 minutes. */
+const MAX_RETRIES = 15
+/** The same while opening: Linux's tcp_syn_retries and tcp_synack_retries. */
+const MAX_SYN_RETRIES = 6
+const MAX_SYNACK_RETRIES = 5
+
+/** timersFire's outcome: the retransmission timer went off. */
+export const TIMED_OUT = 1
+/** The connection is given up; `tcb.error` says why. */
+export const GIVEN_UP = 2
+/** TIME-WAIT is over. */
+export const TIME_WAIT_OVER = 4
+
+export function armTimeWait(tcb: Tcb, now: number): void {
+  tcb.timers.timeWait = now + TIME_WAIT_MS
+}
+
+/** The earliest deadline; Infinity if none. */
+export function nextDeadline(tcb: Tcb): number {
+  const { timers } = tcb
+  return Math.min(
+    timers.retransmit,
+    timers.delayedAck,
+    timers.reorder,
+    timers.timeWait,
+    timers.open,
+  )
+}
+
+/** Fires what is due at `now`. */
+export function timersFire(tcb: Tcb, now: number): Outcome {
+  const { timers } = tcb
+  let outcome = 0
+  if (timers.delayedAck <= now) {
+    timers.delayedAck = Number.POSITIVE_INFINITY
+    if (tcb.ack.owed === ACK_DELAYED) oweAckNow(tcb)
+  }
+  if (timers.reorder <= now) detectLosses(tcb, now)
+  if (timers.retransmit <= now) {
+    if (tcb.sent.length === 0) timers.retransmit = Number.POSITIVE_INFINITY
+    else if (tcb.rtt.backoff >= retryLimit(tcb)) {
+      tcb.error = 'ETIMEDOUT'
+      return GIVEN_UP
+    } else {
+      timeoutFires(tcb, now)
+      armRetransmit(tcb, now)
+      outcome |= TIMED_OUT
+    }
+  }
+  if (timers.open <= now) {
+    timers.open = Number.POSITIVE_INFINITY
+    tcb.error = 'ETIMEDOUT'
+    return GIVEN_UP
+  }
+  if (timers.timeWait <= now) {
+    timers.timeWait = Number.POSITIVE_INFINITY
+    setState(tcb, 'CLOSED')
+    outcome |= TIME_WAIT_OVER
+  }
+  return outcome
+}
+
+function retryLimit(tcb: Tcb): number {
+  if (tcb.state === 'SYN-SENT') return MAX_SYN_RETRIES
+  if (tcb.state === 'SYN-RECEIVED') return MAX_SYNACK_RETRIES
+  return MAX_RETRIES
+}

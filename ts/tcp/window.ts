@@ -1,0 +1,35 @@
+// Reading and writing the window field, RFC 9293 §3.8.6 and RFC 7323 §2. What the window is, MPTCP
+// decides: it is shared by all the subflows.
+
+import { SYN } from '../wire/segment.js'
+import type { Tcb } from './tcb.js'
+
+/** RFC 7323 §2.3. */
+const MAX_SHIFT = 14
+
+/** The smallest shift with which `bytes` fits the 16-bit field. */
+export function shiftFor(bytes: number): number {
+  let shift = 0
+  while (shift < MAX_SHIFT && bytes / 2 ** shift > 0xffff) shift++
+  return shift
+}
+
+/** Bytes that a window field stands for: never scaled in a SYN. */
+export function windowOf(tcb: Tcb, field: number, flags: number): number {
+  return tcb.windowScaling && (flags & SYN) === 0 ? field * 2 ** tcb.snd.shift : field
+}
+
+/** The field for a window of `bytes`: rounded down, so that the right edge is never overstated. */
+export function windowField(tcb: Tcb, bytes: number, flags: number): number {
+  const shift = tcb.windowScaling && (flags & SYN) === 0 ? tcb.rcv.shift : 0
+  return Math.min(0xffff, Math.floor(bytes / 2 ** shift))
+}
+
+/** Takes the peer's MSS option: a segment holds no more, nor more than our own path allows. */
+export function takePeerMss(tcb: Tcb, mss: number | null): void {
+  // RFC 9293 §3.7.1: 536 where none is announced. A floor, or a hostile peer makes a segment a byte.
+  const announced = Math.max(mss ?? 536, 88)
+  const optionBytes = tcb.timestamps.enabled ? 12 : 0
+  tcb.snd.mss = Math.min(announced, tcb.rcv.mss) - optionBytes
+  tcb.congestion = tcb.congestionFactory(tcb.snd.mss)
+}
