@@ -1,0 +1,201 @@
+// Ending a connection, RFC 8684 §3.3.3 and §3.5: the data level first, then the subflows; a fast close;
+// and giving everything back.
+
+import { destroy } from '../tcp/close.js'
+import { formatAddress } from '../wire/address.js'
+import {
+  type Connection,
+  EVENT_CLOSED,
+  EVENT_READABLE,
+  EVENT_SUBFLOWS,
+  readableBytes,
+  receivedEnd,
+  type SubflowRecord,
+} from './connection.js'
+import type { Context } from './context.js'
+import { clearMappings } from './mapping.js'
+import { dropUnread } from './receive-queue.js'
+import { reinjectAll } from './reinject.js'
+import { releaseSendQueue } from './send-queue.js'
+import { isDataClosed, setMptcpState } from './state.js'
+import { isBackup, type Subflow } from './subflow.js'
+
+const ENDED_KEPT = 32
+
+/** The application has written all: the DATA_FIN comes behind what is queued. */
+export function closeSendingData(connection: Connection): void {
+  const { snd } = connection
+  if (snd.fin >= 0) return
+  switch (connection.state) {
+    case 'M_ESTAB':
+      setMptcpState(connection, 'M_FIN_WAIT_1')
+      break
+    case 'M_CLOSE_WAIT':
+      setMptcpState(connection, 'M_LAST_ACK')
+      break
+    default:
+      return
+  }
+  snd.fin = snd.end
+}
+
+/** Our DATA_FIN (in plain TCP: our FIN) was acknowledged. */
+export function dataFinAcknowledged(connection: Connection): void {
+  switch (connection.state) {
+    case 'M_FIN_WAIT_1':
+      setMptcpState(connection, 'M_FIN_WAIT_2')
+      break
+    case 'M_CLOSING':
+      setMptcpState(connection, 'M_TIME_WAIT')
+      break
+    case 'M_LAST_ACK':
+      setMptcpState(connection, 'M_CLOSED')
+      break
+    default:
+      break
+  }
+}
+
+/** The peer's DATA_FIN was reached. */
+export function dataFinReceived(connection: Connection): void {
+  switch (connection.state) {
+    case 'M_ESTAB':
+      setMptcpState(connection, 'M_CLOSE_WAIT')
+      break
+    case 'M_FIN_WAIT_1':
+      setMptcpState(connection, 'M_CLOSING')
+      break
+    case 'M_FIN_WAIT_2':
+      setMptcpState(connection, 'M_TIME_WAIT')
+      break
+    default:
+      break
+  }
+}
+
+/** Ends it at once: RSTs on every subflow, with MP_FASTCLOSE (§3.5). */
+export function abort(connection: Connection, error: string | null): void {
+  connection.error ??= error
+  for (const subflow of connection.subflows) {
+    if (subflow.tcb.state === 'CLOSED') continue
+    subflow.resetOwed = -1
+    subflow.fastclose = true
+  }
+  if (connection.state !== 'M_CLOSED') setMptcpState(connection, 'M_CLOSED')
+  connection.dirty = true
+}
+
+/** A subflow is gone: its data goes to the others, its memory back. */
+export function subflowGone(context: Context, connection: Connection, subflow: Subflow): void {
+  if (connection.mode === 'mptcp') reinjectAll(connection, subflow)
+  connection.ended.push(recordOf(subflow))
+  if (connection.ended.length > ENDED_KEPT) connection.ended.shift()
+  clearMappings(context, subflow.mappings)
+  destroy(subflow.tcb)
+  context.unbind(subflow)
+  connection.events |= EVENT_SUBFLOWS
+}
+
+export function recordOf(subflow: Subflow): SubflowRecord {
+  const { tcb } = subflow
+  return {
+    id: subflow.id,
+    local: `${formatAddress(subflow.path.address)}:${subflow.localPort}`,
+    remote: `${formatAddress(subflow.remote)}:${subflow.remotePort}`,
+    state: tcb.state,
+    bytesSent: tcb.stats.bytesSent,
+    bytesReceived: tcb.stats.bytesReceived,
+    rttMs: tcb.rtt.srttMs,
+    retransmits: tcb.stats.retransmits,
+    backup: isBackup(subflow),
+  }
+}
+
+/** Takes subflows that are closed off the list, and notices that none is left. */
+export function reap(context: Context, connection: Connection): void {
+  const { subflows } = connection
+  for (let i = 0; i < subflows.length; i++) {
+    const subflow = subflows[i]
+    if (subflow.tcb.state === 'TIME-WAIT' && subflow.tcb.rcv.queue !== 0) slim(context, subflow)
+    if (subflow.tcb.state !== 'CLOSED') continue
+    subflowGone(context, connection, subflow)
+    const { error } = subflow.tcb
+    subflows.splice(i--, 1)
+    if (subflows.length === 0 && !isDataClosed(connection.state)) {
+      connection.error ??= error ?? endOf(connection)
+    }
+  }
+  const alive = subflows.some((subflow) => subflow.tcb.state !== 'TIME-WAIT')
+  if (!alive && connection.state !== 'M_CLOSED') setMptcpState(connection, 'M_CLOSED')
+  if (
+    connection.state === 'M_CLOSED' &&
+    (connection.events & EVENT_CLOSED) === 0 &&
+    !isReleased(connection)
+  ) {
+    if (
+      subflows.every(
+        (s) => s.tcb.state === 'TIME-WAIT' || s.tcb.state === 'CLOSED' || s.resetOwed !== null,
+      )
+    ) {
+      connection.events |= EVENT_CLOSED | EVENT_READABLE
+      if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
+      releaseSending(context, connection)
+      if (connection.detached || readableBytes(context, connection) === 0) {
+        releaseReceiving(context, connection)
+      }
+    }
+  }
+}
+
+/** The last subflow ended in order: did the data? In plain TCP the FINs say so. */
+function endOf(connection: Connection): string | null {
+  const finished = connection.rcv.finReached && connection.snd.fin >= 0
+  return finished ? null : 'ECONNRESET'
+}
+
+function isReleased(connection: Connection): boolean {
+  return connection.snd.account === 0
+}
+
+/** TIME-WAIT needs no buffers. */
+function slim(context: Context, subflow: Subflow): void {
+  clearMappings(context, subflow.mappings)
+  context.core.kernel.mptcp_queue_release(subflow.tcb.rcv.queue)
+  subflow.tcb.rcv.queue = 0
+}
+
+function releaseSending(context: Context, connection: Connection): void {
+  const { snd } = connection
+  if (snd.account === 0) return
+  releaseSendQueue(context, connection)
+  context.core.kernel.mptcp_account_release(snd.account)
+  snd.account = 0
+  connection.reinjections.length = 0
+}
+
+/** Gives the receive queue back: all is read, or nobody will read. */
+export function releaseReceiving(context: Context, connection: Connection): void {
+  const { rcv } = connection
+  if (rcv.queue === 0) return
+  rcv.finalEnd = receivedEnd(context, connection)
+  context.core.kernel.mptcp_queue_release(rcv.queue)
+  rcv.queue = 0
+  context.core.kernel.mptcp_account_release(rcv.account)
+  rcv.account = 0
+}
+
+/** Frees everything at once, without a segment: the stack closes. */
+export function releaseConnection(context: Context, connection: Connection): void {
+  for (const subflow of connection.subflows) subflowGone(context, connection, subflow)
+  connection.subflows.length = 0
+  if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
+  releaseSending(context, connection)
+  releaseReceiving(context, connection)
+  connection.state = 'M_CLOSED'
+}
+
+/** The application will not read any more. */
+export function shutReceiving(context: Context, connection: Connection): void {
+  connection.rcv.shut = true
+  if (connection.rcv.queue !== 0) dropUnread(context, connection)
+}

@@ -1,0 +1,175 @@
+// One connection: the data level that the application sees, and its subflows. Data offsets are plain
+// numbers (IDSN = 0, first byte = 1). A plain TCP connection is this with one subflow and an infinite
+// mapping from byte 1.
+
+import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import type { Fifo } from '../tcp/fifo.js'
+import type { IpAddress } from '../wire/address.js'
+import type { Context } from './context.js'
+import type { PathManagerState } from './path-manager/path-manager.js'
+import type { MptcpScheduler } from './scheduler/scheduler.js'
+import type { MptcpState } from './state.js'
+import type { Subflow } from './subflow.js'
+
+/** What the application is told after a turn, as bits. */
+export const EVENT_ESTABLISHED = 1
+export const EVENT_READABLE = 2
+export const EVENT_WRITABLE = 4
+export const EVENT_END = 8
+export const EVENT_CLOSED = 16
+export const EVENT_SUBFLOWS = 32
+
+/** [start, end) of data to be sent again, on another subflow than the one it was lost on. */
+export interface Reinjection {
+  start: number
+  end: number
+  from: Subflow | null
+}
+
+/** What is remembered of a subflow that is gone. */
+export interface SubflowRecord {
+  id: number
+  local: string
+  remote: string
+  state: string
+  bytesSent: number
+  bytesReceived: number
+  rttMs: number
+  retransmits: number
+  backup: boolean
+}
+
+export interface Connection {
+  readonly id: number
+  readonly role: 'client' | 'server'
+  state: MptcpState
+  /** `undecided` until the handshake has said. */
+  mode: 'undecided' | 'mptcp' | 'fallback'
+  /** Which rule of RFC 8684 §3.7 made it fall back; null while it has not. */
+  fallbackReason: string | null
+  /** ECONNRESET, ETIMEDOUT …; null while all is well. */
+  error: string | null
+  /** The peer has proved that it received our keys: a DSS came (RFC 8684 §3.1). */
+  fullyEstablished: boolean
+  /** DSS checksums in both directions. */
+  checksum: boolean
+  /** The peer refuses joins to the address and port of its initial subflow (flag C). */
+  denyJoinInitial: boolean
+
+  localKey: Uint8Array
+  remoteKey: Uint8Array | null
+  localToken: number
+  remoteToken: number
+  localIdsnHigh: number
+  localIdsnLow: number
+  remoteIdsnHigh: number
+  remoteIdsnLow: number
+
+  readonly subflows: Subflow[]
+  nextSubflowId: number
+  /** The peer's address and port of the initial subflow. */
+  readonly remote: IpAddress
+  readonly remotePort: number
+  readonly scheduler: MptcpScheduler
+  readonly pathManager: PathManagerState
+
+  snd: {
+    /** First data offset not DATA_ACKed. */
+    una: number
+    /** First data offset never given to a subflow. */
+    nxt: number
+    /** End of what the application wrote. */
+    end: number
+    /** Right edge of the shared window: DATA_ACK plus window, the largest seen. */
+    right: number
+    /** Data offset of our DATA_FIN; -1 = not closing. */
+    fin: number
+    /** Records that hold [una, end), in order. */
+    readonly records: Fifo<number>
+    account: number
+    noDelay: boolean
+    /** Subflow offset -> data offset of the infinite mapping, once fallen back. */
+    fallbackDelta: number
+    /** An infinite mapping must still be sent (§3.7). */
+    infiniteMappingOwed: boolean
+  }
+
+  rcv: {
+    /** The core's ofo queue in data offsets: what is in order waits here for the application. */
+    queue: number
+    account: number
+    /** Right edge told to the peer; never moves back. */
+    right: number
+    /** Current size of the receive buffer, bytes: grows with what the application reads. */
+    buffer: number
+    /** Data offset of the peer's DATA_FIN; -1 = not known. */
+    fin: number
+    /** The DATA_FIN was reached: DATA_ACK counts it. */
+    finReached: boolean
+    /** The peer sends 8-byte DSNs: DATA_ACKs must have 8 bytes (§3.3.2). */
+    wideDsn: boolean
+    /** Bytes read by the application since `measuredAt`, for the buffer's growth. */
+    copied: number
+    measuredAt: number
+    /** The window opened enough that the peer must be told. */
+    windowOwed: boolean
+    /** The application has shut its receiving side: data is acknowledged and dropped. */
+    shut: boolean
+    fallbackDelta: number
+    /** `receivedEnd` once the queue is released. */
+    finalEnd: number
+  }
+
+  readonly reinjections: Reinjection[]
+  timers: {
+    /** Data-level retransmission: nothing DATA_ACKed for too long. */
+    retransmit: number
+    retransmitBackoff: number
+    /** Data-level window probe. */
+    probe: number
+    probeBackoff: number
+    /** DATA_FIN again. */
+    dataFin: number
+    dataFinBackoff: number
+    /** A closed connection gives up on its peer. */
+    close: number
+  }
+  /** Subflows that are gone, as they ended, for `info`. Bounded: the last 32. */
+  readonly ended: SubflowRecord[]
+  /** The application has closed it: no one will read or write. */
+  detached: boolean
+  /** Events not yet told. */
+  events: number
+  /** Someone waits to write. */
+  wantsWrite: boolean
+  /** Application calls are answered in the coming turn. */
+  dirty: boolean
+}
+
+/** End of the data received in order: what a DATA_ACK tells, the DATA_FIN apart. */
+export function receivedEnd(context: Context, connection: Connection): number {
+  const { queue, finalEnd } = connection.rcv
+  return queue === 0 ? finalEnd : context.core.f64[(queue + QUEUE_END_OFFSET) >> 3]
+}
+
+/** The first data offset that the application has not read. */
+export function readOffset(context: Context, connection: Connection): number {
+  return context.core.f64[(connection.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
+}
+
+/** Bytes that the application can read now. */
+export function readableBytes(context: Context, connection: Connection): number {
+  if (connection.rcv.queue === 0) return 0
+  return receivedEnd(context, connection) - readOffset(context, connection)
+}
+
+/** The DATA_ACK: everything before it has arrived. */
+export function dataAck(context: Context, connection: Connection): number {
+  return receivedEnd(context, connection) + (connection.rcv.finReached ? 1 : 0)
+}
+
+/** All that the application wrote, and the DATA_FIN if any, is acknowledged. */
+export function isAllAcknowledged(connection: Connection): boolean {
+  const { snd } = connection
+  return snd.fin >= 0 ? snd.una > snd.fin : snd.una === snd.end
+}

@@ -1,0 +1,86 @@
+// What the MPTCP layer is given by the stack: the core, the counters, randomness, the settings, and the
+// one way out to the wire. Passed as an argument; nothing here is global.
+
+import type { MptcpCore } from '../core/core.js'
+import type { Counters } from '../counters.js'
+import type { Random } from '../random.js'
+import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
+import type { IpAddress } from '../wire/address.js'
+import type { Segment } from '../wire/segment.js'
+import type { Connection } from './connection.js'
+import type { Mapping } from './mapping.js'
+import type { Endpoint } from './path-manager/endpoint.js'
+import type { MptcpScheduler } from './scheduler/scheduler.js'
+import type { Subflow } from './subflow.js'
+
+export interface MptcpConfig {
+  /** Ask for DSS checksums (RFC 8684 §3.1, flag A). */
+  checksum: boolean
+  /** Bytes that a connection may hold for sending and for receiving. */
+  sendBufferBytes: number
+  receiveBufferBytes: number
+  /** How data records may be joined on arrival: never, or where their mappings abut. */
+  coalesce: 'bypass' | 'dss'
+  /**
+   * Another record protocol's compatibility test: data at `dataOffset` may be joined to what stands
+   * before it only where the keys are equal. Null = the DSS mappings decide.
+   */
+  coalesceKey: ((dataOffset: number) => number) | null
+  congestion: MptcpCongestionFactory
+  scheduler: () => MptcpScheduler
+  /** Most subflows of one connection, the first included, and most accepted ADD_ADDRs. */
+  maxSubflows: number
+  maxAddAddrAccepted: number
+  /** SYNs with MP_CAPABLE before one without (Linux: 2). */
+  mpCapableSyns: number
+  openTimeoutMs: number
+  /** How long a closed connection waits for its peer. */
+  closeTimeoutMs: number
+  /** An ADD_ADDR without echo is sent again after the RTO, at most this late. */
+  addAddrTimeoutMs: number
+  timestamps: boolean
+  sack: boolean
+  windowScaling: boolean
+}
+
+/** A way to reach a peer: one of our addresses, on one link. */
+export interface LocalPath {
+  readonly address: IpAddress
+  /** Index of the link in the stack. */
+  readonly link: number
+  /** Payload of a full segment by the link's MTU, before TCP options. */
+  readonly mss: number
+  /** Largest payload of one segment given to the link: above `mss` with segmentation offload. */
+  readonly limit: number
+}
+
+export interface Context {
+  readonly core: MptcpCore
+  readonly counters: Counters
+  readonly random: Random
+  readonly config: MptcpConfig
+  readonly endpoints: readonly Endpoint[]
+  /** Connections by our token. */
+  readonly tokens: Map<number, Connection>
+  /** Mappings by extension handle. */
+  readonly extensions: (Mapping | null)[]
+  /** The paths of this host, in the order of the links. */
+  readonly paths: readonly LocalPath[]
+  /**
+   * Gathers a segment's payload, `length` bytes from `skip` into the chain `record`, for the next
+   * `transmit`; returns its ones' complement sum, which serves TCP and DSS checksum alike.
+   */
+  gather(record: number, skip: number, length: number): number
+  /**
+   * Puts a segment on the wire, with the payload gathered last (its sum is `payloadSum`). False: the
+   * link dropped it.
+   */
+  transmit(subflow: Subflow, segment: Segment, payloadSum: number): boolean
+  /** Makes the subflow findable by its 4-tuple, or no longer. */
+  bind(connection: Connection, subflow: Subflow): void
+  unbind(subflow: Subflow): void
+  /** A segment that fits nothing is to be answered with a RST (RFC 9293 §3.10.7.1). */
+  oweReset(segment: Segment): void
+  /** A free local port for a subflow from `address`; 0 if there is none. */
+  takePort(address: IpAddress, remote: IpAddress, remotePort: number): number
+}

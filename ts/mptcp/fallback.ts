@@ -1,0 +1,50 @@
+// Falling back to plain TCP, RFC 8684 §3.7: one infinite mapping over the same queues. From then on the
+// first subflow's ACKs free the send buffer, and its FIN ends the data.
+
+import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import type { CounterName } from '../counters.js'
+import { type Connection, receivedEnd } from './connection.js'
+import type { Context } from './context.js'
+import { clearMappings } from './mapping.js'
+import type { Subflow } from './subflow.js'
+
+/**
+ * Makes the connection plain TCP on `subflow`, which must be its only one. `counter` names the
+ * reason.
+ */
+export function fallBack(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  counter: CounterName | null,
+): void {
+  if (connection.mode === 'fallback') return
+  const { core } = context
+  const wasMptcp = connection.mode === 'mptcp'
+  connection.mode = 'fallback'
+  connection.fallbackReason = counter
+  if (counter !== null) context.counters[counter]++
+  subflow.confirmed = true
+  subflow.pendingOptions.length = 0
+  clearMappings(context, subflow.mappings)
+
+  // Receiving: the next subflow byte is the next data byte.
+  if (subflow.tcb.rcv.queue !== 0 && wasMptcp) {
+    const head = core.f64[(subflow.tcb.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
+    connection.rcv.fallbackDelta = receivedEnd(context, connection) - head
+  }
+  // Sending: chunks already given to the subflow keep their place; what follows continues them.
+  connection.snd.fallbackDelta = connection.snd.nxt - subflow.tcb.snd.end
+  connection.reinjections.length = 0
+  const { timers } = connection
+  timers.retransmit = Number.POSITIVE_INFINITY
+  timers.dataFin = Number.POSITIVE_INFINITY
+  if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
+}
+
+/** Bytes of the subflow that are in order and not passed up: what a fallback would hand over. */
+export function pendingBytes(context: Context, subflow: Subflow): number {
+  const { f64 } = context.core
+  const { queue } = subflow.tcb.rcv
+  return f64[(queue + QUEUE_END_OFFSET) >> 3] - f64[(queue + QUEUE_HEAD_OFFSET) >> 3]
+}

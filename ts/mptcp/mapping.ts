@@ -1,0 +1,110 @@
+// DSS mappings of one subflow, received: which subflow bytes are which data bytes, RFC 8684 §3.3.1. They
+// lie in a queue of their own, by subflow offset; they may come before, with, after or repeated on the
+// bytes that they map, and may not change.
+
+import type { Context } from './context.js'
+
+export interface Mapping {
+  /** First subflow offset, and the one after the last. */
+  start: number
+  end: number
+  /** Data offset of `start`. */
+  dataOffset: number
+  /** The option's checksum; null where none is negotiated. */
+  checksum: number | null
+  /** The length in the option counted a DATA_FIN as well. */
+  dataFin: boolean
+  /** Counted handle in the core, held by this queue and by every record that it maps; 0 = none. */
+  handle: number
+  /** Verified, so that its bytes may be passed up; always true without a checksum. */
+  verified: boolean
+}
+
+export type MappingVerdict =
+  | 'MAPPING_OK'
+  | 'MAPPING_REPEATED'
+  | 'MAPPING_OLD'
+  | 'MAPPING_CONFLICT'
+  | 'MAPPING_TOO_MANY'
+
+export interface MappingQueue {
+  /** Ascending and disjoint. */
+  readonly list: Mapping[]
+}
+
+/** Bounded: a peer that sends mappings of data that never comes holds no more than this. */
+const MAX_MAPPINGS = 1024
+
+export function createMappingQueue(): MappingQueue {
+  return { list: [] }
+}
+
+/** Adds a mapping of subflow bytes from `start` on. `consumed`: the first byte not yet passed up. */
+export function addMapping(
+  context: Context,
+  queue: MappingQueue,
+  start: number,
+  length: number,
+  dataOffset: number,
+  checksum: number | null,
+  dataFin: boolean,
+  consumed: number,
+): MappingVerdict {
+  const { list } = queue
+  const end = start + length
+  if (end <= consumed) return 'MAPPING_OLD'
+  // Usually the last one again, or one behind it.
+  let index = list.length
+  while (index > 0 && list[index - 1].start >= start) index--
+  const same = index < list.length ? list[index] : undefined
+  if (same !== undefined && same.start === start) {
+    if (same.end === end && same.dataOffset === dataOffset && same.checksum === checksum) {
+      return 'MAPPING_REPEATED'
+    }
+    return 'MAPPING_CONFLICT'
+  }
+  const before = index > 0 ? list[index - 1] : undefined
+  if (before !== undefined && before.end > start) return 'MAPPING_CONFLICT'
+  if (same !== undefined && same.start < end) return 'MAPPING_CONFLICT'
+  if (list.length >= MAX_MAPPINGS) return 'MAPPING_TOO_MANY'
+  const handle = context.core.kernel.mptcp_extension_take()
+  const mapping: Mapping = {
+    start,
+    end,
+    dataOffset,
+    checksum,
+    dataFin,
+    handle,
+    verified: checksum === null,
+  }
+  if (handle !== 0) context.extensions[handle] = mapping
+  list.splice(index, 0, mapping)
+  return 'MAPPING_OK'
+}
+
+/** The mapping that holds `offset`; undefined if it has not come. */
+export function mappingAt(queue: MappingQueue, offset: number): Mapping | undefined {
+  const { list } = queue
+  for (let i = 0; i < list.length; i++) {
+    const mapping = list[i]
+    if (mapping.end > offset) return mapping.start <= offset ? mapping : undefined
+  }
+  return undefined
+}
+
+/** Lets go of the mappings whose bytes have all been passed up. */
+export function dropConsumed(context: Context, queue: MappingQueue, consumed: number): void {
+  const { list } = queue
+  let count = 0
+  while (count < list.length && list[count].end <= consumed) {
+    const { handle } = list[count]
+    if (handle !== 0) context.core.kernel.mptcp_extension_release(handle)
+    count++
+  }
+  if (count > 0) list.splice(0, count)
+}
+
+/** Lets go of all: the subflow is gone, or fell back. */
+export function clearMappings(context: Context, queue: MappingQueue): void {
+  dropConsumed(context, queue, Number.POSITIVE_INFINITY)
+}

@@ -1,0 +1,219 @@
+// Making connections and subflows: what both roles need, on both ends of MP_CAPABLE and MP_JOIN.
+
+import { COALESCE_ABUT, COALESCE_BYPASS, COALESCE_EQUAL } from '../core/core.js'
+import { HEADER, HEADER_WORDS, SLOT_BYTES } from '../core/layout.js'
+import { Fifo } from '../tcp/fifo.js'
+import { open as openTcb } from '../tcp/syn-sent.js'
+import { createTcb, type Tcb } from '../tcp/tcb.js'
+import { shiftFor } from '../tcp/window.js'
+import type { IpAddress } from '../wire/address.js'
+import type { Connection } from './connection.js'
+import type { Context, LocalPath } from './context.js'
+import { createPathManager } from './path-manager/path-manager.js'
+import { setMptcpState } from './state.js'
+import { createSubflow, type Subflow } from './subflow.js'
+import { idsnWords, makeKey } from './token.js'
+
+/** First receive window, bytes: it grows with what the application reads. */
+const INITIAL_RECEIVE_BUFFER = 256 * 1024
+/** Payload bytes of a slot that may be counted on: segments of an Ethernet MTU leave the rest unused. */
+const USED_SLOT_BYTES = 1300
+
+let nextConnectionId = 1
+
+export interface OpenOptions {
+  role: 'client' | 'server'
+  remote: IpAddress
+  remotePort: number
+  /** Plain TCP from byte 1. */
+  plain: boolean
+  now: number
+}
+
+/** A connection without subflows; null if the core's memory has no room for one. */
+export function createConnection(context: Context, options: OpenOptions): Connection | null {
+  const { core, config } = context
+  const { kernel } = core
+  const mode =
+    config.coalesceKey !== null
+      ? COALESCE_EQUAL
+      : config.coalesce === 'dss'
+        ? COALESCE_ABUT
+        : COALESCE_BYPASS
+  const queue = kernel.mptcp_queue_take(mode, 1)
+  // Twice what the window holds, in slots: records that wait below a hole count as well.
+  const receiveSlots = Math.ceil((2 * config.receiveBufferBytes) / USED_SLOT_BYTES) + 16
+  const sendSlots = Math.ceil(config.sendBufferBytes / SLOT_BYTES) + 16
+  const receiveAccount = queue === 0 ? 0 : kernel.mptcp_account_take(receiveSlots)
+  const sendAccount = receiveAccount === 0 ? 0 : kernel.mptcp_account_take(sendSlots)
+  if (sendAccount === 0) {
+    if (receiveAccount !== 0) kernel.mptcp_account_release(receiveAccount)
+    if (queue !== 0) kernel.mptcp_queue_release(queue)
+    return null
+  }
+  const free = core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * (SLOT_BYTES / 4)
+  const connection: Connection = {
+    id: nextConnectionId++,
+    role: options.role,
+    state: 'M_CLOSED',
+    mode: options.plain ? 'fallback' : 'undecided',
+    fallbackReason: null,
+    error: null,
+    fullyEstablished: false,
+    checksum: config.checksum,
+    denyJoinInitial: false,
+    localKey: new Uint8Array(8),
+    remoteKey: null,
+    localToken: 0,
+    remoteToken: 0,
+    localIdsnHigh: 0,
+    localIdsnLow: 0,
+    remoteIdsnHigh: 0,
+    remoteIdsnLow: 0,
+    subflows: [],
+    nextSubflowId: 0,
+    remote: options.remote,
+    remotePort: options.remotePort,
+    scheduler: config.scheduler(),
+    pathManager: createPathManager(),
+    snd: {
+      una: 1,
+      nxt: 1,
+      end: 1,
+      right: 1,
+      fin: -1,
+      records: new Fifo<number>(),
+      account: sendAccount,
+      noDelay: false,
+      fallbackDelta: 0,
+      infiniteMappingOwed: false,
+    },
+    rcv: {
+      queue,
+      account: receiveAccount,
+      right: 1,
+      buffer: Math.max(4096, Math.min(INITIAL_RECEIVE_BUFFER, config.receiveBufferBytes, free)),
+      fin: -1,
+      finReached: false,
+      wideDsn: false,
+      copied: 0,
+      measuredAt: options.now,
+      windowOwed: false,
+      shut: false,
+      fallbackDelta: 0,
+      finalEnd: 1,
+    },
+    reinjections: [],
+    timers: {
+      retransmit: Number.POSITIVE_INFINITY,
+      retransmitBackoff: 0,
+      probe: Number.POSITIVE_INFINITY,
+      probeBackoff: 0,
+      dataFin: Number.POSITIVE_INFINITY,
+      dataFinBackoff: 0,
+      close: Number.POSITIVE_INFINITY,
+    },
+    ended: [],
+    detached: false,
+    events: 0,
+    wantsWrite: false,
+    dirty: false,
+  }
+  setMptcpState(connection, 'M_INIT')
+  if (!options.plain) giveKey(context, connection)
+  return connection
+}
+
+/** Our key, token and IDSN; without a unique one the connection is plain TCP. */
+function giveKey(context: Context, connection: Connection): void {
+  const made = makeKey(context)
+  if (made === null) {
+    connection.mode = 'fallback'
+    connection.fallbackReason = 'MPFallbackTokenInit'
+    return
+  }
+  const { high, low } = idsnWords(made.derived.idsn)
+  connection.localKey = made.key
+  connection.localToken = made.derived.token
+  connection.localIdsnHigh = high
+  connection.localIdsnLow = low
+  context.tokens.set(connection.localToken, connection)
+}
+
+/** Takes the peer's key: its token and IDSN. */
+export function takeRemoteKey(context: Context, connection: Connection, key: Uint8Array): void {
+  const derived = context.core.deriveKey(key)
+  const { high, low } = idsnWords(derived.idsn)
+  connection.remoteKey = key
+  connection.remoteToken = derived.token
+  connection.remoteIdsnHigh = high
+  connection.remoteIdsnLow = low
+}
+
+/** The TCP of a new subflow on `path`; null if the core has no queue left. */
+export function createSubflowTcb(
+  context: Context,
+  connection: Connection,
+  path: LocalPath,
+): Tcb | null {
+  const { core, counters, config, random } = context
+  const queue = core.kernel.mptcp_queue_take(COALESCE_BYPASS, 1)
+  if (queue === 0) return null
+  return createTcb({
+    core,
+    counters,
+    iss: random.uint32(),
+    timestampBase: random.uint32(),
+    pathMss: path.mss,
+    receiveQueue: queue,
+    receiveShift: shiftFor(config.receiveBufferBytes),
+    receiveWindow: Math.min(connection.rcv.buffer, 0xffff),
+    congestion: config.congestion,
+    timestamps: config.timestamps,
+    sack: config.sack,
+    windowScaling: config.windowScaling,
+  })
+}
+
+/** Opens a subflow from here: the SYN leaves in this turn. Null if memory or ports ran out. */
+export function openSubflow(
+  context: Context,
+  connection: Connection,
+  path: LocalPath,
+  remote: IpAddress,
+  remotePort: number,
+  now: number,
+  options: { localAddressId: number; remoteAddressId: number; backup: boolean; localPort?: number },
+): Subflow | null {
+  const tcb = createSubflowTcb(context, connection, path)
+  if (tcb === null) return null
+  const localPort = options.localPort ?? context.takePort(path.address, remote, remotePort)
+  if (localPort === 0) {
+    context.core.kernel.mptcp_queue_release(tcb.rcv.queue)
+    return null
+  }
+  const subflow = createSubflow({
+    id: connection.nextSubflowId++,
+    tcb,
+    kind:
+      connection.subflows.length === 0 &&
+      connection.role === 'client' &&
+      connection.state === 'M_INIT'
+        ? 'initial'
+        : 'join',
+    opener: true,
+    path,
+    localPort,
+    remote,
+    remotePort,
+    localAddressId: options.localAddressId,
+    remoteAddressId: options.remoteAddressId,
+    localNonce: context.random.uint32(),
+    backup: options.backup,
+  })
+  connection.subflows.push(subflow)
+  openTcb(tcb, now, context.config.openTimeoutMs)
+  context.counters.TcpActiveOpens++
+  context.bind(connection, subflow)
+  return subflow
+}

@@ -1,0 +1,419 @@
+// Everything that one connection sends in a turn: resets, the handshakes, retransmissions, new data by
+// the scheduler, then the ACKs still owed. The only place from which segments leave.
+
+import { closeSending, destroy } from '../tcp/close.js'
+import {
+  type Limits,
+  nextSegment,
+  type Outgoing,
+  payloadRoom,
+  usableWindow,
+} from '../tcp/output.js'
+import { ackSent, duplicateReported, hasSackRanges, sackRanges } from '../tcp/receive.js'
+import { inflightBytes } from '../tcp/recovery.js'
+import { append as appendChunk } from '../tcp/send-queue.js'
+import { ACK_NOW, timestampNow } from '../tcp/tcb.js'
+import { windowField } from '../tcp/window.js'
+import { mptcpOptionLength } from '../wire/mptcp-options.js'
+import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
+import { seqOf } from '../wire/seq.js'
+import { noOptions } from '../wire/tcp-options.js'
+import { type Connection, dataAck, isAllAcknowledged } from './connection.js'
+import type { Context } from './context.js'
+import {
+  ackOptions,
+  CHUNK_DSS,
+  CHUNK_INFINITE,
+  CHUNK_MP_CAPABLE,
+  CHUNK_PLAIN,
+  DATA_OPTION_BYTES,
+  dataOptions,
+  resetOptions,
+  synOptions,
+} from './options.js'
+import { windowEdge } from './receive-queue.js'
+import { nextReinjection, takeReinjected } from './reinject.js'
+import type { MptcpSchedulerSubflow } from './scheduler/scheduler.js'
+import { slices } from './send-queue.js'
+import { isDataClosed } from './state.js'
+import { canCarryData, isBackup, isLive, type Subflow } from './subflow.js'
+
+/** RFC 8684 §3.3.1: the length field has 16 bits; one is kept for a DATA_FIN. */
+const MAX_MAPPING = 65_534
+
+/** Reused: a segment is on the wire before the next one is made. */
+const options = noOptions()
+const segment: Segment = {
+  source: { family: 4, w0: 0, w1: 0, w2: 0, w3: 0 },
+  destination: { family: 4, w0: 0, w1: 0, w2: 0, w3: 0 },
+  sourcePort: 0,
+  destinationPort: 0,
+  sequence: 0,
+  acknowledgment: 0,
+  flags: 0,
+  window: 0,
+  urgentPointer: 0,
+  ecn: 0,
+  options,
+  payloadOffset: 0,
+  payloadLength: 0,
+}
+const limits: Limits = { optionBytes: 0, window: Number.POSITIVE_INFINITY, limit: 0 }
+
+/** Sends what the connection has to send at `now`. */
+export function output(context: Context, connection: Connection, now: number): void {
+  for (const subflow of connection.subflows) {
+    if (subflow.resetOwed !== null) sendReset(context, connection, subflow, now)
+  }
+  for (const subflow of connection.subflows) pump(context, connection, subflow, now)
+  pushPending(context, connection, now)
+  closeSubflows(connection)
+  for (const subflow of connection.subflows) {
+    if (connection.snd.fin >= 0) pump(context, connection, subflow, now)
+    sendAcks(context, connection, subflow, now)
+  }
+  connection.rcv.windowOwed = false
+}
+
+/** Only the ACKs that must leave at once: called inside a batch, where a reply is owed. */
+export function replyNow(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  now: number,
+): void {
+  if (subflow.tcb.ack.owed === ACK_NOW) sendAcks(context, connection, subflow, now)
+}
+
+/** Sends what this subflow's TCP has to send: handshake, lost segments, queued chunks, FIN. */
+function pump(context: Context, connection: Connection, subflow: Subflow, now: number): void {
+  const { tcb, path } = subflow
+  limits.optionBytes = connection.mode === 'fallback' ? 0 : DATA_OPTION_BYTES
+  limits.window =
+    connection.mode === 'fallback' ? fallbackEdge(connection) : Number.POSITIVE_INFINITY
+  limits.limit = path.limit
+  let outgoing = nextSegment(tcb, now, limits)
+  while (outgoing !== null) {
+    emit(context, connection, subflow, outgoing, now)
+    outgoing = nextSegment(tcb, now, limits)
+  }
+}
+
+/** In plain TCP the data window is the subflow's, moved by the infinite mapping. */
+function fallbackEdge(connection: Connection): number {
+  return connection.snd.right - connection.snd.fallbackDelta
+}
+
+/** Maps new data to subflows for as long as the peer's window and a scheduler's choice allow. */
+function pushPending(context: Context, connection: Connection, now: number): void {
+  const { snd } = connection
+  if (snd.account === 0) return
+  while (true) {
+    const reinjection = nextReinjection(connection)
+    const fresh = Math.min(snd.end, snd.right) - snd.nxt
+    if (reinjection === null && fresh <= 0) return
+    const subflow = pick(connection, reinjection?.from ?? null)
+    if (subflow === null) return
+    const { tcb, path } = subflow
+    const optionBytes = connection.mode === 'fallback' ? 0 : DATA_OPTION_BYTES
+    const mss = payloadRoom(tcb, optionBytes)
+    const offset = reinjection === null ? snd.nxt : reinjection.start
+    const available = reinjection === null ? fresh : reinjection.end - reinjection.start
+    let length = Math.min(available, Math.max(usableWindow(tcb), mss), MAX_MAPPING)
+    if (connection.checksum)
+      length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
+    if (length > mss) length = Math.floor(length / mss) * mss
+    else if (length < mss && reinjection === null && isHeldByNagle(connection, length)) return
+    const record = slices(context, connection, offset, length)
+    if (record === 0) return
+    const chunk = appendChunk(
+      tcb,
+      record,
+      length,
+      offset,
+      offset + length === snd.end,
+      chunkKind(connection, subflow, offset),
+    )
+    if (chunk.kind === CHUNK_INFINITE) context.counters.InfiniteMapTx++
+    if (reinjection === null) {
+      snd.nxt = offset + length
+      subflow.dataBytesSent += length
+    } else {
+      takeReinjected(connection, offset + length)
+      context.counters.MPTCPRetrans++
+    }
+    pump(context, connection, subflow, now)
+  }
+}
+
+function chunkKind(connection: Connection, subflow: Subflow, offset: number): number {
+  if (connection.mode === 'fallback') {
+    if (!connection.snd.infiniteMappingOwed) return CHUNK_PLAIN
+    connection.snd.infiniteMappingOwed = false
+    return CHUNK_INFINITE
+  }
+  const first = subflow.opener && subflow.kind === 'initial' && offset === 1
+  return first && !connection.fullyEstablished ? CHUNK_MP_CAPABLE : CHUNK_DSS
+}
+
+/** Nagle (RFC 9293 §3.7.4), at the data level: a small piece waits while anything is unacknowledged. */
+function isHeldByNagle(connection: Connection, length: number): boolean {
+  const { snd } = connection
+  if (snd.noDelay || snd.fin >= 0) return false
+  // Cut short by the peer's window, not by what was written: silly window avoidance, the same rule.
+  if (snd.nxt + length < snd.end && snd.nxt === snd.una) return false
+  return snd.nxt > snd.una
+}
+
+interface View {
+  id: number
+  srttMs: number
+  cwndBytes: number
+  inflightBytes: number
+  usableBytes: number
+  backup: boolean
+  subflow: Subflow | null
+}
+const views: View[] = []
+const candidates: View[] = []
+
+function viewOf(subflow: Subflow, index: number): View {
+  views[index] ??= {
+    id: 0,
+    srttMs: 0,
+    cwndBytes: 0,
+    inflightBytes: 0,
+    usableBytes: 0,
+    backup: false,
+    subflow: null,
+  }
+  const view = views[index]
+  view.id = subflow.id
+  view.srttMs = subflow.tcb.rtt.srttMs
+  view.cwndBytes = subflow.tcb.congestion.cwnd
+  view.inflightBytes = inflightBytes(subflow.tcb)
+  view.usableBytes = usableWindow(subflow.tcb)
+  view.backup = isBackup(subflow)
+  view.subflow = subflow
+  return view
+}
+
+/**
+ * The scheduler's choice among the subflows that work best: not stale before stale, not backup before
+ * backup. Those of the best class without room make it wait, rather than the next class go.
+ */
+function pick(connection: Connection, not: Subflow | null): Subflow | null {
+  let best = 4
+  for (const subflow of connection.subflows) {
+    if (subflow !== not && canCarryData(subflow)) best = Math.min(best, classOf(subflow))
+  }
+  if (best === 4) return null
+  candidates.length = 0
+  for (const subflow of connection.subflows) {
+    if (subflow === not || !canCarryData(subflow) || classOf(subflow) !== best) continue
+    const room = usableWindow(subflow.tcb)
+    if (room < subflow.tcb.snd.mss && inflightBytes(subflow.tcb) > 0) {
+      subflow.tcb.cwndLimited = true
+      continue
+    }
+    candidates.push(viewOf(subflow, candidates.length))
+  }
+  if (candidates.length === 0) return null
+  const choice: MptcpSchedulerSubflow | null = connection.scheduler.pick(candidates)
+  return choice === null ? null : (choice as View).subflow
+}
+
+/** 0 best. A stale subflow that is no backup comes after a working backup. */
+function classOf(subflow: Subflow): number {
+  return (subflow.stale ? 2 : 0) + (isBackup(subflow) ? 1 : 0)
+}
+
+/** ACKs that are owed, and the options that wait for an ACK of their own. */
+function sendAcks(context: Context, connection: Connection, subflow: Subflow, now: number): void {
+  if (!isLive(subflow) && subflow.tcb.state !== 'TIME-WAIT') return
+  const { tcb } = subflow
+  // Bounded: each one sent takes one option off the list.
+  while (subflow.pendingOptions.length > 0 && connection.mode === 'mptcp') {
+    emitAck(context, connection, subflow, now)
+  }
+  if (tcb.probe) {
+    tcb.probe = false
+    context.counters.TcpExtTCPZeroWindowProbe++
+    emitProbe(context, connection, subflow, now)
+  }
+  if (tcb.ack.owed === ACK_NOW || connection.rcv.windowOwed) {
+    emitAck(context, connection, subflow, now)
+  }
+}
+
+/** Closes the subflows once the data level is closed in both directions, or in plain TCP at once. */
+function closeSubflows(connection: Connection): void {
+  const { snd } = connection
+  if (snd.fin < 0 || snd.nxt < snd.fin) return
+  if (connection.mode === 'fallback') {
+    for (const subflow of connection.subflows) closeSending(subflow.tcb)
+    if (snd.nxt === snd.fin && connection.subflows.length > 0) snd.nxt = snd.fin + 1
+    return
+  }
+  if (connection.mode !== 'mptcp') return
+  if (snd.nxt === snd.fin) {
+    snd.nxt = snd.fin + 1
+    for (const subflow of connection.subflows) {
+      if (isLive(subflow)) subflow.tcb.ack.owed = ACK_NOW
+    }
+  }
+  // The optimisation of §3.3.3: only the DATA_FIN is outstanding, and the peer has sent its own.
+  const onlyFin = connection.rcv.finReached && snd.una === snd.fin
+  if (isDataClosed(connection.state) || onlyFin || isAllClosed(connection)) {
+    for (const subflow of connection.subflows) closeSending(subflow.tcb)
+  }
+}
+
+function isAllClosed(connection: Connection): boolean {
+  return connection.rcv.finReached && isAllAcknowledged(connection)
+}
+
+function sendReset(context: Context, connection: Connection, subflow: Subflow, now: number): void {
+  if (subflow.tcb.state !== 'CLOSED' && subflow.tcb.state !== 'SYN-SENT') {
+    begin(context, connection, subflow, RST | ACK, subflow.tcb.snd.nxt, now)
+    resetOptions(context, connection, subflow, options.mptcp)
+    segment.window = 0
+    context.counters.TcpOutRsts++
+    context.transmit(subflow, segment, 0)
+  }
+  subflow.resetOwed = null
+  subflow.pendingOptions.length = 0
+  destroy(subflow.tcb)
+}
+
+/** Fills the segment's fields but for the MPTCP options. */
+function begin(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  flags: number,
+  offset: number,
+  now: number,
+): void {
+  const { tcb } = subflow
+  segment.source = subflow.path.address
+  segment.destination = subflow.remote
+  segment.sourcePort = subflow.localPort
+  segment.destinationPort = subflow.remotePort
+  segment.sequence = seqOf(offset, tcb.iss)
+  segment.acknowledgment = flags & ACK ? seqOf(tcb.rcv.nxt, tcb.irs) : 0
+  segment.flags = flags
+  segment.payloadLength = 0
+  segment.window = windowField(tcb, announceWindow(context, connection, subflow, flags), flags)
+  options.mss = null
+  options.windowScale = null
+  options.sackPermitted = false
+  options.sack = null
+  options.timestampValue = null
+  options.mptcp.length = 0
+  if (tcb.timestamps.enabled) {
+    options.timestampValue = timestampNow(tcb, now)
+    options.timestampEcho = flags & ACK ? tcb.timestamps.recent : 0
+  }
+  if (flags & SYN) {
+    options.mss = tcb.rcv.mss
+    if (tcb.windowScaling) options.windowScale = tcb.rcv.shift
+    options.sackPermitted = tcb.sackPermitted
+  }
+}
+
+/**
+ * The window to tell, in bytes from the DATA_ACK (in plain TCP: from the ACK), and what it means for
+ * what this subflow may accept.
+ */
+function announceWindow(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  flags: number,
+): number {
+  const { rcv } = connection
+  const { tcb } = subflow
+  if (rcv.queue === 0) return 0
+  const edge = windowEdge(context, connection)
+  const from = dataAck(context, connection)
+  const window = Math.max(0, edge - from)
+  // What the field can say is what was promised: it is rounded down, and in a SYN has 16 bits.
+  const field = windowField(tcb, window, flags)
+  const told = field * (tcb.windowScaling && (flags & SYN) === 0 ? 2 ** tcb.rcv.shift : 1)
+  rcv.right = Math.max(rcv.right, from + told)
+  const shared = rcv.right - from
+  for (const other of connection.subflows) {
+    other.tcb.rcv.right = Math.max(other.tcb.rcv.right, other.tcb.rcv.nxt + shared)
+  }
+  return Math.max(window, 0)
+}
+
+function emit(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  outgoing: Outgoing,
+  now: number,
+): void {
+  const { tcb } = subflow
+  const { flags, offset, length, chunk } = outgoing
+  begin(context, connection, subflow, flags, offset, now)
+  let sum = 0
+  if (chunk !== null && length > 0) {
+    sum = context.gather(chunk.record, offset - chunk.start, length)
+    if (length === chunk.end - chunk.start) chunk.sum = sum
+  }
+  if (flags & SYN) synOptions(context, connection, subflow, flags, options.mptcp)
+  else if (length > 0) dataOptions(context, connection, outgoing, options.mptcp)
+  else ackOptions(context, connection, subflow, options.mptcp)
+  segment.payloadLength = length
+  tcb.stats.segmentsSent++
+  if (!outgoing.retransmission) context.counters.TcpOutSegs++
+  context.transmit(subflow, segment, sum)
+  if (flags & ACK) ackSent(tcb)
+}
+
+/** A pure ACK. */
+function emitAck(context: Context, connection: Connection, subflow: Subflow, now: number): void {
+  const { tcb } = subflow
+  begin(context, connection, subflow, ACK, tcb.snd.nxt, now)
+  ackOptions(context, connection, subflow, options.mptcp)
+  addSack(subflow)
+  tcb.stats.segmentsSent++
+  context.counters.TcpOutSegs++
+  context.transmit(subflow, segment, 0)
+  ackSent(tcb)
+}
+
+/**
+ * A zero-window probe. Deviates: from RFC 9293 §3.8.6.1, which sends a byte of data; like Linux, an old
+ * sequence number without data, which must be answered with an ACK just the same.
+ */
+function emitProbe(context: Context, connection: Connection, subflow: Subflow, now: number): void {
+  const { tcb } = subflow
+  begin(context, connection, subflow, ACK, tcb.snd.una - 1, now)
+  ackOptions(context, connection, subflow, options.mptcp)
+  tcb.stats.segmentsSent++
+  context.counters.TcpOutSegs++
+  context.transmit(subflow, segment, 0)
+}
+
+/** SACK blocks, as many as the options leave room for. */
+function addSack(subflow: Subflow): void {
+  const { tcb } = subflow
+  if (!hasSackRanges(tcb)) return
+  const used = (options.timestampValue === null ? 0 : 12) + mptcpBytes()
+  const most = Math.min(4, Math.floor((40 - used - 4) / 8))
+  if (most < 1) return
+  const ranges = sackRanges(tcb, most)
+  if (ranges.length > 0) options.sack = ranges.map((offset) => seqOf(offset, tcb.irs))
+  duplicateReported(tcb)
+}
+
+/** Bytes of the MPTCP options now in the list, padded. */
+function mptcpBytes(): number {
+  let bytes = 0
+  for (const option of options.mptcp) bytes += (mptcpOptionLength(option) + 3) & ~3
+  return bytes
+}

@@ -1,0 +1,375 @@
+// From subflow order to data order: records leave the subflow's queue as soon as a mapping tells what
+// they are, and the same records enter the connection's queue. One subflow is read while it is in order,
+// then the next. RFC 8684 §3.3.1, §3.3.3.
+
+import {
+  INSERTED_IN_ORDER,
+  INSERTED_MERGED,
+  INSERTED_NOTHING,
+  INSERTED_TAIL,
+  KEY_NONE,
+} from '../core/core.js'
+import {
+  HEADER,
+  HEADER_WORDS,
+  QUEUE_END_OFFSET,
+  QUEUE_FIRST_RUN,
+  QUEUE_HEAD_OFFSET,
+  QUEUE_LAST_OFFSET,
+  RECORD_EXTENSION,
+  RECORD_KEY,
+  RECORD_LENGTH,
+  RECORD_NEXT,
+  RECORD_OFFSET,
+  RECORD_POINTER,
+  RUN_FIRST,
+} from '../core/layout.js'
+import { oweAckNow } from '../tcp/receive.js'
+import { dsnHigh, dsnLow } from '../wire/seq.js'
+import {
+  type Connection,
+  EVENT_END,
+  EVENT_READABLE,
+  readOffset,
+  receivedEnd,
+} from './connection.js'
+import type { Context } from './context.js'
+import { dropConsumed, type Mapping, mappingAt } from './mapping.js'
+import type { Subflow } from './subflow.js'
+
+export type DeliverVerdict =
+  | 'DELIVERED'
+  /** Bytes stand at the head and no mapping says what they are. */
+  | 'NO_MAPPING'
+  /** A checksummed mapping is not whole yet. */
+  | 'WAIT_CHECKSUM'
+  | 'BAD_CHECKSUM'
+  | 'MAPPING_TOO_LONG'
+
+/**
+ * Passes up what can be: in-order subflow bytes that a mapping explains. The mapping whose checksum
+ * failed is left at the head of the subflow's queue.
+ */
+export function deliver(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+): DeliverVerdict {
+  const { core } = context
+  const { queue } = subflow.tcb.rcv
+  let verdict: DeliverVerdict = 'DELIVERED'
+  while (true) {
+    const head = core.f64[(queue + QUEUE_HEAD_OFFSET) >> 3]
+    const end = core.f64[(queue + QUEUE_END_OFFSET) >> 3]
+    if (head === end) break
+    if (connection.mode === 'fallback') {
+      const record = core.kernel.mptcp_queue_pop(queue, end - head)
+      if (record === 0) break
+      insert(context, connection, subflow, record, head + connection.rcv.fallbackDelta, 0)
+      continue
+    }
+    const mapping = mappingAt(subflow.mappings, head)
+    if (mapping === undefined) {
+      verdict = 'NO_MAPPING'
+      break
+    }
+    if (!mapping.verified) {
+      if (mapping.end - mapping.start > connection.rcv.right - receivedEnd(context, connection)) {
+        if (end < mapping.end && mapping.end > subflow.tcb.rcv.right) {
+          context.counters.DataCsumTooLong++
+          verdict = 'MAPPING_TOO_LONG'
+          break
+        }
+      }
+      if (end < mapping.end) {
+        verdict = 'WAIT_CHECKSUM'
+        break
+      }
+      if (!verifyChecksum(context, connection, subflow, mapping)) {
+        context.counters.DataCsumErr++
+        verdict = 'BAD_CHECKSUM'
+        break
+      }
+      mapping.verified = true
+    }
+    const record = core.kernel.mptcp_queue_pop(queue, mapping.end - head)
+    if (record === 0) break
+    const offset = mapping.dataOffset + (head - mapping.start)
+    insert(context, connection, subflow, record, offset, mapping.handle)
+  }
+  dropConsumed(context, subflow.mappings, core.f64[(queue + QUEUE_HEAD_OFFSET) >> 3])
+  return verdict
+}
+
+/** Gives one record its place in the data stream and links it into the connection's queue. */
+function insert(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  record: number,
+  offset: number,
+  handle: number,
+): void {
+  const { core, counters, config } = context
+  const { rcv } = connection
+  const length = core.u32[(record + RECORD_LENGTH) >> 2]
+  if (rcv.shut) {
+    // Nobody will read it: it is acknowledged and dropped once it is in order.
+    dropUnread(context, connection)
+  }
+  if (offset + length > rcv.right || (rcv.fin >= 0 && offset + length > rcv.fin)) {
+    counters.NoDSSInWindow++
+    core.kernel.mptcp_record_free(record)
+    return
+  }
+  const subflowOffset = core.f64[(record + RECORD_OFFSET) >> 3]
+  core.f64[(record + RECORD_OFFSET) >> 3] = offset
+  if (handle !== 0) {
+    core.kernel.mptcp_extension_hold(handle)
+    core.u32[(record + RECORD_EXTENSION) >> 2] = handle
+  }
+  core.u32[(record + RECORD_KEY) >> 2] =
+    config.coalesceKey !== null
+      ? config.coalesceKey(offset)
+      : config.coalesce === 'dss'
+        ? mappingKey(subflow, subflowOffset)
+        : KEY_NONE
+  const before = receivedEnd(context, connection)
+  const inOrder = offset === before
+  const fresh = core.kernel.mptcp_queue_insert(rcv.queue, record, subflow.id & 7)
+  if (!inOrder) countOutOfOrder(context, offset, before, fresh)
+  if (receivedEnd(context, connection) > before && !rcv.shut) connection.events |= EVENT_READABLE
+}
+
+/**
+ * The key by which two records may be joined: contiguous on the same subflow as well as in the data. It
+ * advances with the bytes (COALESCE_ABUT), so mappings that abut in both spaces abut in it.
+ */
+function mappingKey(subflow: Subflow, subflowOffset: number): number {
+  const key = (Math.imul(subflow.id + 1, 0x9e3779b1) + subflowOffset) >>> 0
+  return key === KEY_NONE ? 0 : key
+}
+
+function countOutOfOrder(context: Context, offset: number, before: number, fresh: number): void {
+  const { counters, core } = context
+  const verdict = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_VERDICT]
+  if (fresh === 0 || offset < before || verdict === INSERTED_NOTHING) {
+    counters.DuplicateData++
+    return
+  }
+  if (verdict === INSERTED_IN_ORDER) return
+  counters.OFOQueue++
+  if (verdict === INSERTED_MERGED) counters.OFOMerge++
+  else if (verdict === INSERTED_TAIL) counters.OFOQueueTail++
+}
+
+/** Whether the checksum of a whole mapping is right, RFC 8684 §3.3.1. */
+function verifyChecksum(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  mapping: Mapping,
+): boolean {
+  const { core } = context
+  const { queue } = subflow.tcb.rcv
+  const head = core.f64[(queue + QUEUE_HEAD_OFFSET) >> 3]
+  let sum = pseudoHeaderSum(
+    connection.remoteIdsnHigh,
+    connection.remoteIdsnLow,
+    mapping.dataOffset,
+    mapping.start,
+    mapping.end - mapping.start + (mapping.dataFin ? 1 : 0),
+    mapping.checksum ?? 0,
+  )
+  let record = firstRecord(context, queue)
+  let at = head
+  while (record !== 0 && at < mapping.end) {
+    const length = core.u32[(record + RECORD_LENGTH) >> 2]
+    const count = Math.min(length, mapping.end - at)
+    const part =
+      count === length
+        ? core.kernel.mptcp_record_sum(record)
+        : core.kernel.mptcp_checksum(recordPointer(context, record), count, 0)
+    sum += (at - head) & 1 ? ((part & 0xff) << 8) | (part >> 8) : part
+    at += count
+    record = core.u32[(record + RECORD_NEXT) >> 2]
+  }
+  return fold(sum) === 0xffff
+}
+
+function recordPointer(context: Context, record: number): number {
+  return context.core.u32[(record + RECORD_POINTER) >> 2]
+}
+
+function firstRecord(context: Context, queue: number): number {
+  const { u32 } = context.core
+  const run = u32[(queue + QUEUE_FIRST_RUN) >> 2]
+  return run === 0 ? 0 : u32[(run + RUN_FIRST) >> 2]
+}
+
+/** Ones' complement sum of the DSS pseudo-header and a checksum field, not folded. */
+export function pseudoHeaderSum(
+  idsnHigh: number,
+  idsnLow: number,
+  dataOffset: number,
+  subflowOffset: number,
+  length: number,
+  checksum: number,
+): number {
+  const high = dsnHigh(dataOffset, idsnLow, idsnHigh)
+  const low = dsnLow(dataOffset, idsnLow)
+  const ssn = subflowOffset >>> 0
+  return (
+    (high >>> 16) +
+    (high & 0xffff) +
+    (low >>> 16) +
+    (low & 0xffff) +
+    (ssn >>> 16) +
+    (ssn & 0xffff) +
+    length +
+    checksum
+  )
+}
+
+/** Folds a sum to 16 bits. */
+export function fold(sum: number): number {
+  let folded = sum
+  while (folded > 0xffff) folded = (folded & 0xffff) + Math.floor(folded / 65536)
+  return folded
+}
+
+/** The DATA_FIN counts once all the data before it is there. */
+export function checkDataFin(context: Context, connection: Connection): boolean {
+  const { rcv } = connection
+  if (rcv.finReached || rcv.fin < 0 || receivedEnd(context, connection) !== rcv.fin) return false
+  rcv.finReached = true
+  connection.events |= EVENT_END | EVENT_READABLE
+  return true
+}
+
+/** Copies at most `target.length` bytes of in-order data out; returns how many. */
+export function read(context: Context, connection: Connection, target: Uint8Array): number {
+  const { core } = context
+  const { rcv } = connection
+  let copied = 0
+  while (copied < target.length) {
+    const record = core.kernel.mptcp_queue_pop(rcv.queue, target.length - copied)
+    if (record === 0) break
+    const pointer = recordPointer(context, record)
+    const length = core.u32[(record + RECORD_LENGTH) >> 2]
+    target.set(core.u8.subarray(pointer, pointer + length), copied)
+    core.kernel.mptcp_record_free(record)
+    copied += length
+  }
+  rcv.copied += copied
+  return copied
+}
+
+/** Frees in-order data that nobody will read. */
+export function dropUnread(context: Context, connection: Connection): void {
+  const { core } = context
+  while (true) {
+    const record = core.kernel.mptcp_queue_pop(connection.rcv.queue, Number.MAX_SAFE_INTEGER)
+    if (record === 0) return
+    connection.rcv.copied += core.u32[(record + RECORD_LENGTH) >> 2]
+    core.kernel.mptcp_record_free(record)
+  }
+}
+
+/**
+ * Grows the buffer with the application's appetite: twice what it read in a round trip, up to the
+ * setting and to what memory is left (Linux's dynamic right-sizing).
+ */
+export function adjustBuffer(context: Context, connection: Connection, now: number): void {
+  const { rcv } = connection
+  let srtt = 0
+  for (const subflow of connection.subflows) srtt = Math.max(srtt, subflow.tcb.rtt.srttMs)
+  if (now - rcv.measuredAt < Math.max(srtt, 1)) return
+  const wanted = 2 * rcv.copied
+  if (wanted > rcv.buffer) {
+    const free = context.core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * 1024
+    rcv.buffer = Math.max(
+      rcv.buffer,
+      Math.min(Math.max(wanted, 2 * rcv.buffer), context.config.receiveBufferBytes, free),
+    )
+  }
+  rcv.copied = 0
+  rcv.measuredAt = now
+}
+
+/**
+ * The right edge that may be told now: what the application has read plus the buffer. It never moves
+ * back, and moves only by a worthwhile step (RFC 9293 §3.8.6.2.2).
+ */
+export function windowEdge(context: Context, connection: Connection): number {
+  const { rcv } = connection
+  if (rcv.queue === 0) return rcv.right
+  const edge = context.core.f64[(rcv.queue + QUEUE_HEAD_OFFSET) >> 3] + rcv.buffer
+  const step = Math.min(rcv.buffer / 2, 1460)
+  return edge - rcv.right >= step ? edge : rcv.right
+}
+
+/**
+ * After the application has read: whether the window opened so much that the peer should hear of it
+ * without waiting for an ACK: from nothing, or by a quarter of the buffer.
+ */
+export function oweWindowUpdate(context: Context, connection: Connection): void {
+  const { rcv } = connection
+  const edge = windowEdge(context, connection)
+  const open = rcv.right - receivedEnd(context, connection)
+  if (edge > rcv.right && (open < 2 * 1460 || edge - rcv.right >= rcv.buffer / 4)) {
+    rcv.windowOwed = true
+  }
+}
+
+/**
+ * Memory is short: repacks this connection's queues, then gives up its out-of-order data at the
+ * subflow level (unacknowledged there beyond SACK, so that the peer still has it). Returns whether it
+ * freed anything.
+ */
+export function relieve(context: Context, connection: Connection): boolean {
+  const { kernel } = context.core
+  let freed = connection.rcv.queue === 0 ? 0 : kernel.mptcp_queue_collapse(connection.rcv.queue)
+  for (const subflow of connection.subflows) {
+    if (subflow.tcb.rcv.queue !== 0) freed += kernel.mptcp_queue_collapse(subflow.tcb.rcv.queue)
+  }
+  context.counters.TcpExtTCPRcvCollapsed += freed
+  if (freed > 0) return true
+  for (const subflow of connection.subflows) {
+    const { queue } = subflow.tcb.rcv
+    if (queue === 0) continue
+    const bytes = kernel.mptcp_queue_prune(queue)
+    if (bytes > 0) {
+      context.counters.TcpExtOfoPruned += bytes
+      return true
+    }
+  }
+  return false
+}
+
+/** Bytes in a queue beyond those in order. */
+export function outOfOrderSpan(context: Context, queue: number): number {
+  const { f64 } = context.core
+  return f64[(queue + QUEUE_LAST_OFFSET) >> 3] - f64[(queue + QUEUE_END_OFFSET) >> 3]
+}
+
+/** The stack acknowledges data on its own: an ACK is owed on this subflow. */
+export function oweDataAck(subflow: Subflow): void {
+  oweAckNow(subflow.tcb)
+}
+
+/**
+ * Whether a segment at `offset` of this subflow is the very one that the connection waits for, and
+ * the application has read all before it: that one may use the memory held in reserve. A reader that
+ * stalls has no claim to it.
+ */
+export function isNextInOrder(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  offset: number,
+): boolean {
+  const { rcv } = connection
+  if (offset > subflow.tcb.rcv.nxt || rcv.queue === 0) return false
+  return receivedEnd(context, connection) === readOffset(context, connection)
+}

@@ -1,0 +1,100 @@
+// Data that a path holds and does not deliver is given to another: RFC 8684 §3.3.6. Ranges wait in
+// order of data offset; those that were DATA_ACKed meanwhile drop out.
+
+import { QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import type { Connection, Reinjection } from './connection.js'
+import type { Context } from './context.js'
+import { canCarryData, type Subflow } from './subflow.js'
+
+/** Bounded: ranges are disjoint and lie in the send buffer; past this they are merged into one. */
+const MAX_RANGES = 256
+
+/** Everything that `subflow` was given and the peer has not DATA_ACKed. */
+export function reinjectAll(connection: Connection, subflow: Subflow): void {
+  const { chunks } = subflow.tcb
+  for (let i = 0; i < chunks.length; i++) {
+    const chunk = chunks.at(i)
+    add(connection, chunk.dataOffset, chunk.dataOffset + chunk.end - chunk.start, subflow)
+  }
+}
+
+/** The oldest data, whichever subflow it was given to. */
+export function reinjectOldest(connection: Connection, bytes: number, from: Subflow | null): void {
+  const { snd } = connection
+  add(connection, snd.una, Math.min(snd.una + bytes, snd.nxt), from)
+}
+
+function add(connection: Connection, start: number, end: number, from: Subflow | null): void {
+  const { reinjections, snd } = connection
+  const first = Math.max(start, snd.una)
+  const last = Math.min(end, snd.end)
+  if (first >= last) return
+  for (const range of reinjections) {
+    if (first <= range.end && last >= range.start) {
+      range.start = Math.min(range.start, first)
+      range.end = Math.max(range.end, last)
+      if (range.from !== from) range.from = null
+      return
+    }
+  }
+  if (reinjections.length >= MAX_RANGES) {
+    const tail = reinjections[reinjections.length - 1]
+    tail.start = Math.min(tail.start, first)
+    tail.end = Math.max(tail.end, last)
+    return
+  }
+  reinjections.push({ start: first, end: last, from })
+  reinjections.sort((a, b) => a.start - b.start)
+}
+
+/** The next range to send again, cut to what is still missing; null if there is none. */
+export function nextReinjection(connection: Connection): Reinjection | null {
+  const { reinjections, snd } = connection
+  while (reinjections.length > 0) {
+    const range = reinjections[0]
+    range.start = Math.max(range.start, snd.una)
+    if (range.start < range.end) {
+      // With no other subflow left, its own TCP does the repeating.
+      const other = connection.subflows.some(
+        (subflow) => subflow !== range.from && canCarryData(subflow),
+      )
+      if (other) return range
+      return null
+    }
+    reinjections.shift()
+  }
+  return null
+}
+
+/** The first range was sent again up to `end`. */
+export function takeReinjected(connection: Connection, end: number): void {
+  const range = connection.reinjections[0]
+  range.start = end
+  if (range.start >= range.end) connection.reinjections.shift()
+}
+
+/** A timeout on one subflow: out of use while another works, and its data goes to the others. */
+export function subflowTimedOut(context: Context, connection: Connection, subflow: Subflow): void {
+  if (connection.mode !== 'mptcp') return
+  const others = connection.subflows.some(
+    (other) => other !== subflow && canCarryData(other) && !other.stale,
+  )
+  if (!others) return
+  if (!subflow.stale) {
+    subflow.stale = true
+    context.counters.SubflowStale++
+    reinjectAll(connection, subflow)
+  }
+}
+
+/** It acknowledged something: back in use. */
+export function subflowRecovered(context: Context, subflow: Subflow): void {
+  if (!subflow.stale) return
+  subflow.stale = false
+  context.counters.SubflowRecover++
+}
+
+/** First subflow offset not yet passed up. */
+export function consumed(context: Context, subflow: Subflow): number {
+  return context.core.f64[(subflow.tcb.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
+}

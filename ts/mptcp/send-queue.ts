@@ -1,0 +1,128 @@
+// What the application wrote and the peer has not DATA_ACKed: records in data order. Bytes are copied
+// into slots once, here; mappings made later are slices of the same slots.
+
+import {
+  RECORD_LENGTH,
+  RECORD_NEXT,
+  RECORD_OFFSET,
+  RECORD_POINTER,
+  SLOT_BYTES,
+} from '../core/layout.js'
+import type { Connection } from './connection.js'
+import { EVENT_WRITABLE } from './connection.js'
+import type { Context } from './context.js'
+
+/** Takes as much of `bytes` as the buffer has room for; returns the number taken. */
+export function append(context: Context, connection: Connection, bytes: Uint8Array): number {
+  const { core, config } = context
+  const { snd } = connection
+  const room = config.sendBufferBytes - (snd.end - snd.una)
+  const most = Math.min(bytes.length, Math.max(0, room))
+  let taken = 0
+  let record = snd.records.last() ?? 0
+  let slack = record === 0 ? 0 : tailSlack(context, record)
+  while (taken < most) {
+    if (slack === 0) {
+      record = core.kernel.mptcp_record_take(snd.account, 0)
+      if (record === 0) break
+      core.f64[(record + RECORD_OFFSET) >> 3] = snd.end
+      snd.records.push(record)
+      slack = SLOT_BYTES
+    }
+    const count = Math.min(slack, most - taken)
+    const length = core.u32[(record + RECORD_LENGTH) >> 2]
+    const part =
+      count === bytes.length && taken === 0 ? bytes : bytes.subarray(taken, taken + count)
+    core.u8.set(part, core.u32[(record + RECORD_POINTER) >> 2] + length)
+    core.u32[(record + RECORD_LENGTH) >> 2] = length + count
+    snd.end += count
+    taken += count
+    slack -= count
+  }
+  return taken
+}
+
+/**
+ * Room behind the last record. A slot that mappings refer to already may still take bytes behind theirs:
+ * they hold slices that end before it, and this record is the only one that grows.
+ */
+function tailSlack(context: Context, record: number): number {
+  const { u32 } = context.core
+  const pointer = u32[(record + RECORD_POINTER) >> 2]
+  const slotEnd = (Math.floor(pointer / SLOT_BYTES) + 1) * SLOT_BYTES
+  return slotEnd - pointer - u32[(record + RECORD_LENGTH) >> 2]
+}
+
+/** A chain of slices that covers [offset, offset + length) of the data; 0 if records ran out. */
+export function slices(
+  context: Context,
+  connection: Connection,
+  offset: number,
+  length: number,
+): number {
+  const { u32, f64, kernel } = context.core
+  const { records } = connection.snd
+  const endOf = (record: number): number =>
+    f64[(record + RECORD_OFFSET) >> 3] + u32[(record + RECORD_LENGTH) >> 2]
+  let index = records.lowerBound(offset + 1, endOf)
+  let at = offset
+  let first = 0
+  let last = 0
+  while (at < offset + length) {
+    const record = records.at(index++)
+    const skip = at - f64[(record + RECORD_OFFSET) >> 3]
+    const count = Math.min(u32[(record + RECORD_LENGTH) >> 2] - skip, offset + length - at)
+    const slice = kernel.mptcp_record_slice(record, skip, count)
+    if (slice === 0) {
+      if (first !== 0) kernel.mptcp_chain_free(first)
+      return 0
+    }
+    if (last === 0) first = slice
+    else u32[(last + RECORD_NEXT) >> 2] = slice
+    last = slice
+    at += count
+  }
+  return first
+}
+
+/** The peer has everything before `offset`: frees it. Returns whether that was news. */
+export function dataAcknowledged(
+  context: Context,
+  connection: Connection,
+  offset: number,
+): boolean {
+  const { snd } = connection
+  const limit = snd.fin >= 0 && snd.nxt === snd.fin ? snd.fin + 1 : snd.nxt
+  if (offset <= snd.una || offset > limit) return false
+  snd.una = offset
+  const { u32, f64, kernel } = context.core
+  let record = snd.records.first()
+  while (record !== undefined) {
+    const end = f64[(record + RECORD_OFFSET) >> 3] + u32[(record + RECORD_LENGTH) >> 2]
+    if (end > offset) break
+    snd.records.shift()
+    kernel.mptcp_record_free(record)
+    record = snd.records.first()
+  }
+  if (connection.wantsWrite && sendRoom(context, connection) > 0) {
+    connection.events |= EVENT_WRITABLE
+  }
+  return true
+}
+
+/** Bytes that a write would take now. */
+export function sendRoom(context: Context, connection: Connection): number {
+  const { snd } = connection
+  return Math.max(0, context.config.sendBufferBytes - (snd.end - snd.una))
+}
+
+/** Bytes that the application wrote and no subflow has been given. */
+export function unsentBytes(connection: Connection): number {
+  return connection.snd.end - connection.snd.nxt
+}
+
+/** Frees all. */
+export function releaseSendQueue(context: Context, connection: Connection): void {
+  const { records } = connection.snd
+  while (records.length > 0) context.core.kernel.mptcp_record_free(records.shift())
+}

@@ -1,0 +1,126 @@
+// One subflow: a TCP connection on one path and what MPTCP must know of it. It never points back to
+// its connection: whoever needs both is given both.
+
+import type { Tcb } from '../tcp/tcb.js'
+import type { IpAddress } from '../wire/address.js'
+import type { MptcpOption } from '../wire/mptcp-options.js'
+import type { LocalPath } from './context.js'
+import { createMappingQueue, type MappingQueue } from './mapping.js'
+
+export interface Subflow {
+  /** Counts up within the connection; the initial subflow is 0. */
+  readonly id: number
+  readonly tcb: Tcb
+  readonly kind: 'initial' | 'join'
+  /** We sent the SYN. */
+  readonly opener: boolean
+  readonly path: LocalPath
+  readonly localPort: number
+  readonly remote: IpAddress
+  readonly remotePort: number
+  localAddressId: number
+  remoteAddressId: number
+  localNonce: number
+  remoteNonce: number
+  /** HMAC that the SYN/ACK of a MP_JOIN carries, or the third ACK; 32 bytes. */
+  hmac: Uint8Array | null
+  localBackup: boolean
+  remoteBackup: boolean
+  /** Data may be sent: for the opener of a join, once its third ACK was acknowledged (§3.2). */
+  confirmed: boolean
+  /** When the unconfirmed third ACK goes out again; Infinity = it need not. */
+  thirdAckDeadline: number
+  thirdAckTries: number
+  /** Taken out of use after a timeout, while others work. */
+  stale: boolean
+  readonly mappings: MappingQueue
+  /** A DSS was seen on it. */
+  sawDss: boolean
+  /**
+   * Options that wait for an ACK of their own: ADD_ADDR, REMOVE_ADDR, MP_PRIO, MP_FAIL.
+   * Bounded: one for each address or event of the path manager, which bounds them.
+   */
+  readonly pendingOptions: MptcpOption[]
+  /** A RST must leave, with this MP_TCPRST reason (-1 = without MP_TCPRST); null = none. */
+  resetOwed: number | null
+  /** The RST carries MP_FASTCLOSE. */
+  fastclose: boolean
+  /** The DSS of the last ACK told this DATA_ACK. */
+  lastDataAckSent: number
+  /** Payload bytes that left for the first time at the data level. */
+  dataBytesSent: number
+  /** SYNs sent with MP_CAPABLE. */
+  synsSent: number
+}
+
+export interface SubflowOptions {
+  id: number
+  tcb: Tcb
+  kind: 'initial' | 'join'
+  opener: boolean
+  path: LocalPath
+  localPort: number
+  remote: IpAddress
+  remotePort: number
+  localAddressId: number
+  remoteAddressId: number
+  localNonce: number
+  backup: boolean
+}
+
+export function createSubflow(options: SubflowOptions): Subflow {
+  return {
+    id: options.id,
+    tcb: options.tcb,
+    kind: options.kind,
+    opener: options.opener,
+    path: options.path,
+    localPort: options.localPort,
+    remote: options.remote,
+    remotePort: options.remotePort,
+    localAddressId: options.localAddressId,
+    remoteAddressId: options.remoteAddressId,
+    localNonce: options.localNonce,
+    remoteNonce: 0,
+    hmac: null,
+    localBackup: options.backup,
+    remoteBackup: false,
+    confirmed: false,
+    thirdAckDeadline: Number.POSITIVE_INFINITY,
+    thirdAckTries: 0,
+    stale: false,
+    mappings: createMappingQueue(),
+    sawDss: false,
+    pendingOptions: [],
+    resetOwed: null,
+    fastclose: false,
+    lastDataAckSent: 0,
+    dataBytesSent: 0,
+    synsSent: 0,
+  }
+}
+
+/** Whether it counts for closing, DATA_ACKs and windows: opened, and not reset. */
+export function isLive(subflow: Subflow): boolean {
+  switch (subflow.tcb.state) {
+    case 'CLOSED':
+    case 'LISTEN':
+    case 'SYN-SENT':
+    case 'SYN-RECEIVED':
+    case 'TIME-WAIT':
+      return false
+    default:
+      return true
+  }
+}
+
+/** Whether new data may be given to it. */
+export function canCarryData(subflow: Subflow): boolean {
+  const { state, snd } = subflow.tcb
+  return (state === 'ESTABLISHED' || state === 'CLOSE-WAIT') && subflow.confirmed && snd.fin < 0
+}
+
+/** Backup by either side's word. */
+export function isBackup(subflow: Subflow): boolean {
+  return subflow.localBackup || subflow.remoteBackup
+}

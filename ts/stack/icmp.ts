@@ -1,0 +1,54 @@
+// ICMP errors about segments of ours: they end an opening, or lower a path's segment size; on an open
+// connection they are hints only (RFC 5927 §4).
+
+import type { Context } from '../mptcp/context.js'
+import type { IpAddress } from '../wire/address.js'
+import type { IcmpError } from '../wire/icmp.js'
+import { offsetOf } from '../wire/seq.js'
+import type { DemuxEntry } from './demux.js'
+
+/** RFC 8899's and RFC 8200's floors: a smaller "packet too big" is not believed. */
+const MIN_MTU4 = 552
+const MIN_MTU6 = 1280
+
+type Find = (
+  local: IpAddress,
+  localPort: number,
+  remote: IpAddress,
+  remotePort: number,
+) => DemuxEntry | undefined
+
+/** Returns the subflow that it concerned, if anything changed. */
+export function icmpArrives(context: Context, error: IcmpError, find: Find): DemuxEntry | null {
+  const { quoted } = error
+  const entry = find(quoted.source, quoted.sourcePort, quoted.destination, quoted.destinationPort)
+  if (entry === undefined) {
+    context.counters.IcmpInIgnored++
+    return null
+  }
+  const { subflow } = entry
+  const { tcb } = subflow
+  // RFC 5927 §4.1: only about what is in flight.
+  const offset = offsetOf(quoted.sequence, tcb.iss, tcb.snd.una)
+  if (offset < tcb.snd.una || offset > tcb.snd.nxt) {
+    context.counters.IcmpInIgnored++
+    return null
+  }
+  context.counters.IcmpInErrors++
+  if (error.kind === 'packet-too-big') {
+    const headers = subflow.remote.family === 4 ? 40 : 60
+    const least = subflow.remote.family === 4 ? MIN_MTU4 : MIN_MTU6
+    const mtu = Math.max(error.mtu, least)
+    const mss = mtu - headers - (tcb.timestamps.enabled ? 12 : 0)
+    if (mss < tcb.snd.mss) {
+      tcb.snd.mss = mss
+      tcb.timers.retransmit = Number.NEGATIVE_INFINITY
+    }
+    return entry
+  }
+  if (tcb.state !== 'SYN-SENT') return null
+  tcb.error = error.kind === 'unreachable-port' ? 'ECONNREFUSED' : 'EHOSTUNREACH'
+  tcb.state = 'CLOSED'
+  context.counters.TcpAttemptFails++
+  return entry
+}
