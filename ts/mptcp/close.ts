@@ -82,7 +82,6 @@ export function abort(connection: Connection, error: string | null): void {
     subflow.fastclose = true
   }
   if (connection.state !== 'M_CLOSED') setMptcpState(connection, 'M_CLOSED')
-  connection.dirty = true
 }
 
 /** A subflow is gone: its data goes to the others, its memory back. */
@@ -106,6 +105,7 @@ export function recordOf(subflow: Subflow): SubflowRecord {
     bytesSent: tcb.stats.bytesSent,
     bytesReceived: tcb.stats.bytesReceived,
     rttMs: tcb.rtt.srttMs,
+    cwndBytes: tcb.congestion.cwnd,
     retransmits: tcb.stats.retransmits,
     backup: isBackup(subflow),
   }

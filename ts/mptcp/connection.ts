@@ -6,7 +6,7 @@ import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
 import type { Fifo } from '../tcp/fifo.js'
 import type { IpAddress } from '../wire/address.js'
 import type { Context } from './context.js'
-import type { PathManagerState } from './path-manager/path-manager.js'
+import type { PathManagerState } from './path-manager/state.js'
 import type { MptcpScheduler } from './scheduler/scheduler.js'
 import type { MptcpState } from './state.js'
 import type { Subflow } from './subflow.js'
@@ -35,6 +35,7 @@ export interface SubflowRecord {
   bytesSent: number
   bytesReceived: number
   rttMs: number
+  cwndBytes: number
   retransmits: number
   backup: boolean
 }
@@ -87,6 +88,8 @@ export interface Connection {
     /** Records that hold [una, end), in order. */
     readonly records: Fifo<number>
     account: number
+    /** Most bytes held: SO_SNDBUF. */
+    bufferBytes: number
     noDelay: boolean
     /** Subflow offset -> data offset of the infinite mapping, once fallen back. */
     fallbackDelta: number
@@ -102,6 +105,8 @@ export interface Connection {
     right: number
     /** Current size of the receive buffer, bytes: grows with what the application reads. */
     buffer: number
+    /** What it may grow to: SO_RCVBUF. */
+    bufferMost: number
     /** Data offset of the peer's DATA_FIN; -1 = not known. */
     fin: number
     /** The DATA_FIN was reached: DATA_ACK counts it. */
@@ -136,6 +141,10 @@ export interface Connection {
   }
   /** Subflows that are gone, as they ended, for `info`. Bounded: the last 32. */
   readonly ended: SubflowRecord[]
+  /** When the initial handshake was done; -1 = not yet. */
+  establishedAt: number
+  /** When a DATA_ACK, the peer's or ours, last covered more payload (a DATA_FIN does not count); else -1. */
+  dataAckedAt: number
   /** The application has closed it: no one will read or write. */
   detached: boolean
   /** Events not yet told. */

@@ -28,7 +28,7 @@ import { addMapping } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
 import { joinAckVerdict, joinSynAckArrived, RESET_MIDDLEBOX, RESET_MPTCP_ERROR } from './mp-join.js'
 import { addAddrArrived, removeAddrArrived, start } from './path-manager/path-manager.js'
-import { checkDataFin, deliver } from './receive-queue.js'
+import { checkDataFin, deliver, mappedOffset } from './receive-queue.js'
 import { consumed, subflowRecovered } from './reinject.js'
 import { dataAcknowledged } from './send-queue.js'
 import { setMptcpState } from './state.js'
@@ -64,16 +64,26 @@ export function subflowSegment(
     return
   }
   if ((outcome & ACCEPTABLE) === 0) return
+  const sent = acknowledgedEnd(connection)
+  const received = receivedEnd(context, connection)
   if (outcome & SYN_ACKED && !handshakeDone(context, connection, subflow, segment, now)) return
   if (outcome & ACKED) subflowAcked(context, connection, subflow, segment)
   if (connection.mode === 'mptcp') takeOptions(context, connection, subflow, segment, now)
   if (connection.mode === 'fallback') fallbackArrives(context, connection, subflow)
   passUp(context, connection, subflow, segment)
+  if (acknowledgedEnd(connection) > sent || receivedEnd(context, connection) > received) {
+    connection.dataAckedAt = now
+  }
   if (outcome & FIN_REACHED) finReached(connection, subflow)
   if (checkDataFin(context, connection)) {
     dataFinReceived(connection)
     oweAckNow(tcb)
   }
+}
+
+/** Where the payload that the peer has DATA_ACKed ends. */
+function acknowledgedEnd({ snd }: Connection): number {
+  return Math.min(snd.una, snd.end)
 }
 
 /** SYN-SENT or SYN-RECEIVED became ESTABLISHED; false = the subflow must be reset. */
@@ -94,6 +104,7 @@ function handshakeDone(
     connection.snd.right = Math.max(connection.snd.right, subflow.tcb.snd.right)
     setMptcpState(connection, 'M_ESTAB')
     connection.events |= EVENT_ESTABLISHED
+    connection.establishedAt = now
     if (connection.fullyEstablished) start(context, connection, now)
     return true
   }
@@ -235,15 +246,7 @@ function dssArrives(
   }
   if (option.dsnBytes === 0) return
   if (option.dsnBytes === 8) connection.rcv.wideDsn = true
-  const dataOffset =
-    option.dsnBytes === 8
-      ? dataOffsetOf64(
-          option.dsnHigh,
-          option.dsnLow,
-          connection.remoteIdsnHigh,
-          connection.remoteIdsnLow,
-        )
-      : dataOffsetOf32(option.dsnLow, connection.remoteIdsnLow, receivedEnd(context, connection))
+  const dataOffset = mappedOffset(context, connection, option)
   if (dataOffset < 1) {
     context.counters.NoDSSInWindow++
     return

@@ -9,7 +9,7 @@ import { shiftFor } from '../tcp/window.js'
 import type { IpAddress } from '../wire/address.js'
 import type { Connection } from './connection.js'
 import type { Context, LocalPath } from './context.js'
-import { createPathManager } from './path-manager/path-manager.js'
+import { createPathManager } from './path-manager/state.js'
 import { setMptcpState } from './state.js'
 import { createSubflow, type Subflow } from './subflow.js'
 import { idsnWords, makeKey } from './token.js'
@@ -84,6 +84,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       fin: -1,
       records: new Fifo<number>(),
       account: sendAccount,
+      bufferBytes: config.sendBufferBytes,
       noDelay: false,
       fallbackDelta: 0,
       infiniteMappingOwed: false,
@@ -93,6 +94,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       account: receiveAccount,
       right: 1,
       buffer: Math.max(4096, Math.min(INITIAL_RECEIVE_BUFFER, config.receiveBufferBytes, free)),
+      bufferMost: config.receiveBufferBytes,
       fin: -1,
       finReached: false,
       wideDsn: false,
@@ -118,6 +120,8 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     events: 0,
     wantsWrite: false,
     dirty: false,
+    establishedAt: -1,
+    dataAckedAt: -1,
   }
   setMptcpState(connection, 'M_INIT')
   if (!options.plain) giveKey(context, connection)

@@ -25,7 +25,9 @@ import {
   RUN_FIRST,
 } from '../core/layout.js'
 import { oweAckNow } from '../tcp/receive.js'
-import { dsnHigh, dsnLow } from '../wire/seq.js'
+import { DSS, type DssOption, MP_CAPABLE } from '../wire/mptcp-options.js'
+import type { Segment } from '../wire/segment.js'
+import { dataOffsetOf32, dataOffsetOf64, dsnHigh, dsnLow, offsetOf } from '../wire/seq.js'
 import {
   type Connection,
   EVENT_END,
@@ -290,7 +292,7 @@ export function adjustBuffer(context: Context, connection: Connection, now: numb
     const free = context.core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * 1024
     rcv.buffer = Math.max(
       rcv.buffer,
-      Math.min(Math.max(wanted, 2 * rcv.buffer), context.config.receiveBufferBytes, free),
+      Math.min(Math.max(wanted, 2 * rcv.buffer), rcv.bufferMost, free),
     )
   }
   rcv.copied = 0
@@ -361,15 +363,44 @@ export function oweDataAck(subflow: Subflow): void {
 /**
  * Whether a segment at `offset` of this subflow is the very one that the connection waits for, and
  * the application has read all before it: that one may use the memory held in reserve. A reader that
- * stalls has no claim to it.
+ * stalls has no claim to it, nor has data that only waits behind a hole of another subflow.
  */
 export function isNextInOrder(
   context: Context,
   connection: Connection,
   subflow: Subflow,
+  segment: Segment,
   offset: number,
 ): boolean {
-  const { rcv } = connection
-  if (offset > subflow.tcb.rcv.nxt || rcv.queue === 0) return false
-  return receivedEnd(context, connection) === readOffset(context, connection)
+  if (offset > subflow.tcb.rcv.nxt || connection.rcv.queue === 0) return false
+  const end = receivedEnd(context, connection)
+  if (end !== readOffset(context, connection)) return false
+  switch (connection.mode) {
+    case 'undecided':
+      return true
+    case 'fallback':
+      return offset + connection.rcv.fallbackDelta <= end
+    case 'mptcp': {
+      const mapping = mappingAt(subflow.mappings, offset)
+      if (mapping !== undefined) return mapping.dataOffset + (offset - mapping.start) <= end
+      return segment.options.mptcp.some(
+        (option) =>
+          (option.subtype === MP_CAPABLE && option.dataLength !== null) ||
+          (option.subtype === DSS &&
+            option.dsnBytes !== 0 &&
+            mappedOffset(context, connection, option) + offset - offsetOf(option.ssn, 0, offset) <=
+              end),
+      )
+    }
+    default:
+      return connection.mode satisfies never
+  }
+}
+
+/** The data offset that a DSS's mapping starts at; below 1 where no honest peer can be. */
+export function mappedOffset(context: Context, connection: Connection, option: DssOption): number {
+  const { remoteIdsnHigh, remoteIdsnLow } = connection
+  return option.dsnBytes === 8
+    ? dataOffsetOf64(option.dsnHigh, option.dsnLow, remoteIdsnHigh, remoteIdsnLow)
+    : dataOffsetOf32(option.dsnLow, remoteIdsnLow, receivedEnd(context, connection))
 }

@@ -14,9 +14,9 @@ import type { Context } from './context.js'
 
 /** Takes as much of `bytes` as the buffer has room for; returns the number taken. */
 export function append(context: Context, connection: Connection, bytes: Uint8Array): number {
-  const { core, config } = context
+  const { core } = context
   const { snd } = connection
-  const room = config.sendBufferBytes - (snd.end - snd.una)
+  const room = sendRoom(connection)
   const most = Math.min(bytes.length, Math.max(0, room))
   let taken = 0
   let record = snd.records.last() ?? 0
@@ -104,16 +104,18 @@ export function dataAcknowledged(
     kernel.mptcp_record_free(record)
     record = snd.records.first()
   }
-  if (connection.wantsWrite && sendRoom(context, connection) > 0) {
+  // A quarter, so that a writer is not woken for every segment.
+  if (connection.wantsWrite && sendRoom(connection) >= snd.bufferBytes / 4) {
+    connection.wantsWrite = false
     connection.events |= EVENT_WRITABLE
   }
   return true
 }
 
 /** Bytes that a write would take now. */
-export function sendRoom(context: Context, connection: Connection): number {
+export function sendRoom(connection: Connection): number {
   const { snd } = connection
-  return Math.max(0, context.config.sendBufferBytes - (snd.end - snd.una))
+  return Math.max(0, snd.bufferBytes - (snd.end - snd.una))
 }
 
 /** Bytes that the application wrote and no subflow has been given. */

@@ -397,7 +397,7 @@ export class Stack {
     if (segment.payloadLength > 0 && connection.rcv.account !== 0) {
       const { kernel } = this.core
       const offset = sequenceOffset(subflow.tcb, segment)
-      const privileged = isNextInOrder(this.context, connection, subflow, offset) ? 1 : 0
+      const privileged = isNextInOrder(this.context, connection, subflow, segment, offset) ? 1 : 0
       const take = (): number =>
         kernel.mptcp_payload_take(
           connection.rcv.account,
@@ -598,12 +598,15 @@ export class Stack {
     return subflow
   }
 
+  /** The path of a subflow that the peer opens: its answers leave by the link that it came by. */
   #localPath(address: IpAddress): LocalPath | null {
     const { paths } = this.context
+    const own = paths.find((each) => sameAddress(each.address, address))
+    if (own === undefined) return null
     const here = paths.find(
-      (each) => each.link === this.#arrivalLink && sameAddress(each.address, address),
+      (each) => each.link === this.#arrivalLink && each.address.family === address.family,
     )
-    return here ?? paths.find((each) => sameAddress(each.address, address)) ?? null
+    return here === undefined ? own : { ...here, address: own.address }
   }
 
   #oweReset(segment: Segment, reason: number | null): void {

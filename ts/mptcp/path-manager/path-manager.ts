@@ -16,39 +16,10 @@ import { openSubflow } from '../open.js'
 import { isLive, type Subflow } from '../subflow.js'
 import { equalBytes } from '../token.js'
 import type { Endpoint } from './endpoint.js'
-
-/** An ADD_ADDR of ours that waits for its echo. */
-export interface Announcement {
-  readonly endpoint: Endpoint
-  deadline: number
-  tries: number
-  echoed: boolean
-}
-
-/** An address that the peer announced. */
-export interface RemoteAddress {
-  readonly id: number
-  readonly address: IpAddress
-  readonly port: number
-}
-
-export interface PathManagerState {
-  /** The endpoints were acted on: once, when the connection is fully established. */
-  started: boolean
-  /** Bounded by the number of endpoints. */
-  readonly announcements: Announcement[]
-  /** Bounded by `maxAddAddrAccepted`. */
-  readonly remoteAddresses: RemoteAddress[]
-  /** Endpoints from which a subflow was opened: an address is not used again. Bounded likewise. */
-  readonly used: Set<number>
-}
+import type { RemoteAddress } from './state.js'
 
 /** ADD_ADDRs of one address before it is given up: Linux's limit. */
 const MAX_ANNOUNCE_TRIES = 3
-
-export function createPathManager(): PathManagerState {
-  return { started: false, announcements: [], remoteAddresses: [], used: new Set() }
-}
 
 /** Subflows that count against the limit. */
 function subflowCount(connection: Connection): number {

@@ -1,0 +1,42 @@
+// What the package `mptcp-wasm` exports.
+
+export { PcapngWriter as MptcpPcapngWriter } from './capture/pcapng.js'
+export {
+  type Clock as MptcpClock,
+  RealClock as MptcpRealClock,
+  VirtualClock as MptcpVirtualClock,
+} from './clock.js'
+export * from './core/index.js'
+export {
+  COUNTER_MEANINGS as MPTCP_COUNTER_MEANINGS,
+  type Counters as MptcpCounters,
+} from './counters.js'
+export { EmulatedNetwork as MptcpEmulatedNetwork } from './emulator/network.js'
+export type { EmulatedPath as MptcpEmulatedPath } from './emulator/path.js'
+export { captureLink as mptcpCaptureLink } from './link/capture.js'
+export type {
+  Frame as MptcpFrame,
+  Link as MptcpLink,
+  PacketBatch as MptcpPacketBatch,
+} from './link/link.js'
+export { openRawLinks as openMptcpRawLinks } from './link/raw.js'
+export { lowestRtt as mptcpLowestRtt } from './mptcp/scheduler/lowest-rtt.js'
+export type { MptcpScheduler, MptcpSchedulerSubflow } from './mptcp/scheduler/scheduler.js'
+export { type Random as MptcpRandom, SeededRandom as MptcpSeededRandom } from './random.js'
+export { MptcpBsd, type MptcpSocketAddress } from './socket/bsd.js'
+export { MPTCP_CONSTANTS, MPTCP_ERRNO, mptcpErrnoName } from './socket/constants.js'
+export { type MptcpListenOptions, MptcpServer } from './socket/mptcp-server.js'
+export {
+  type MptcpConnectionInfo,
+  MptcpSocket,
+  type MptcpSubflowInfo,
+} from './socket/mptcp-socket.js'
+export { type MptcpConnectOptions, MptcpStack } from './socket/mptcp-stack.js'
+export type { MptcpInfo } from './socket/options.js'
+export type { MptcpEndpointOptions, MptcpStackOptions } from './stack/config.js'
+export type {
+  CongestionEvent as MptcpCongestionEvent,
+  MptcpCongestionControl,
+  MptcpCongestionFactory,
+} from './tcp/congestion/congestion-control.js'
+export { newReno as mptcpNewReno } from './tcp/congestion/newreno.js'

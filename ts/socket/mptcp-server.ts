@@ -1,0 +1,86 @@
+// MptcpServer: a listening socket in the manner of net.Server.
+
+import { EventEmitter } from 'node:events'
+import type { MptcpBsd, MptcpSocketAddress } from './bsd.js'
+import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
+import { MptcpSocket, socketError } from './mptcp-socket.js'
+
+export interface MptcpListenOptions {
+  port: number
+  /** One of the stack's addresses; default: all. */
+  host?: string
+  /** Connections that may wait; default 511. */
+  backlog?: number
+  /** Plain TCP only. */
+  plain?: boolean
+}
+
+/** Events: 'listening', 'connection' (MptcpSocket), 'error', 'close'. */
+export class MptcpServer extends EventEmitter {
+  readonly #bsd: MptcpBsd
+  readonly #sockets = new Set<MptcpSocket>()
+  #fd = -1
+
+  /** Not for users: made by MptcpStack.createServer. */
+  constructor(bsd: MptcpBsd) {
+    super()
+    this.#bsd = bsd
+  }
+
+  /** Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL) if it cannot. */
+  listen(options: MptcpListenOptions, listening?: () => void): this {
+    if (listening !== undefined) this.once('listening', listening)
+    const fd = this.#bsd.socket(
+      options.plain === true ? C.AF_INET6 : C.AF_MULTIPATH,
+      C.SOCK_STREAM,
+      options.plain === true ? C.IPPROTO_TCP : C.IPPROTO_MPTCP,
+    )
+    let result =
+      fd < 0 ? fd : this.#bsd.bind(fd, { address: options.host ?? '', port: options.port })
+    if (result >= 0) result = this.#bsd.listen(fd, options.backlog ?? 511)
+    if (result < 0) {
+      if (fd >= 0) this.#bsd.close(fd)
+      queueMicrotask(() => this.emit('error', socketError(-result)))
+      return this
+    }
+    this.#fd = fd
+    this.#bsd.watch(fd, () => this.#accept())
+    queueMicrotask(() => this.emit('listening'))
+    return this
+  }
+
+  address(): MptcpSocketAddress | null {
+    return this.#fd < 0 ? null : this.#bsd.getsockname(this.#fd)
+  }
+
+  /** Accepts no more; 'close' comes when the last connection has ended. */
+  close(closed?: () => void): this {
+    if (closed !== undefined) this.once('close', closed)
+    if (this.#fd >= 0) this.#bsd.close(this.#fd)
+    this.#fd = -1
+    this.#closeIfEmpty()
+    return this
+  }
+
+  #accept(): void {
+    while (this.#fd >= 0) {
+      const fd = this.#bsd.accept(this.#fd)
+      if (fd === -E.EAGAIN) return
+      if (fd < 0) {
+        this.emit('error', socketError(-fd))
+        return
+      }
+      const socket = new MptcpSocket(this.#bsd, fd, true)
+      this.#sockets.add(socket)
+      socket.once('close', () => {
+        this.#sockets.delete(socket)
+        this.#closeIfEmpty()
+      })
+      this.emit('connection', socket)
+    }
+  }
+
+  #closeIfEmpty(): void {
+    if (this.#fd < 0 && this.#sockets.size === 0) queueMicrotask(() => this.emit('close'))
+  }
+}

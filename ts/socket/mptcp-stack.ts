@@ -1,0 +1,127 @@
+// MptcpStack: what a user of the package opens. One stack owns its links, its core memory and its
+// connections; several may live in one process.
+
+import { lookup } from 'node:dns/promises'
+import { loadMptcpCore } from '../core/load.js'
+import type { Counters } from '../counters.js'
+import { type MptcpStackOptions, optionError } from '../stack/config.js'
+import { Stack } from '../stack/stack.js'
+import { formatAddress, parseAddress } from '../wire/address.js'
+import { MptcpBsd } from './bsd.js'
+import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
+import { MptcpServer } from './mptcp-server.js'
+import { MptcpSocket, socketError } from './mptcp-socket.js'
+
+export interface MptcpConnectOptions {
+  /** IP address, or a name for the host's resolver. */
+  host: string
+  port: number
+  /** One of the stack's addresses: the path of the initial subflow. Default: the first that fits. */
+  localAddress?: string
+  /** Default: any free one. */
+  localPort?: number
+  /** Plain TCP. */
+  plain?: boolean
+}
+
+export class MptcpStack {
+  readonly #stack: Stack
+  /** The BSD calls of this stack, for those who want descriptors, or virtual time. */
+  readonly bsd: MptcpBsd
+
+  private constructor(stack: Stack) {
+    this.#stack = stack
+    this.bsd = new MptcpBsd(stack)
+  }
+
+  /**
+   * Opens a stack over its links, which it owns from now on. Errors: ERR_MPTCP_OPTION, ERR_MPTCP_CORE.
+   */
+  static async open(options: MptcpStackOptions): Promise<MptcpStack> {
+    const { core } = options
+    const loaded =
+      typeof core === 'object'
+        ? core
+        : await loadMptcpCore({
+            backend: core ?? 'auto',
+            memoryBytes: options.memoryBytes ?? 64 * 1024 * 1024,
+          })
+    return new MptcpStack(new Stack({ ...options, core: loaded }))
+  }
+
+  /** Which core it runs on. */
+  get backend(): 'wasm' | 'js' {
+    return this.#stack.core.backend
+  }
+
+  /** Counts under Linux's names; `MPTCP_COUNTER_MEANINGS` says what each means. */
+  get counters(): Counters {
+    return this.#stack.counters
+  }
+
+  /** Addresses of the stack, in the order of its links. */
+  get addresses(): string[] {
+    return this.#stack.context.paths.map((path) => formatAddress(path.address))
+  }
+
+  /** Slots of 2 KiB in use: 0 when all is closed and read. */
+  get liveSlots(): number {
+    return this.#stack.liveSlots
+  }
+
+  /** Connections, those in TIME-WAIT included. */
+  get connectionCount(): number {
+    return this.#stack.connectionCount
+  }
+
+  /** Opens a connection: a Duplex that emits 'connect', or 'error' with a code. */
+  connect(options: MptcpConnectOptions, connected?: () => void): MptcpSocket {
+    const { host, port, localAddress, localPort, plain } = options
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw optionError(`port must be from 1 to 65535, not ${port}`)
+    }
+    if (localAddress !== undefined && parseAddress(localAddress) === null) {
+      throw optionError(`localAddress '${localAddress}' is not an IP address`)
+    }
+    const socket = new MptcpSocket(this.bsd, -1, false)
+    if (connected !== undefined) socket.once('connect', connected)
+    const start = (address: string): void => {
+      if (socket.destroyed) return
+      const fd = this.bsd.socket(
+        plain === true ? C.AF_INET6 : C.AF_MULTIPATH,
+        C.SOCK_STREAM,
+        plain === true ? C.IPPROTO_TCP : C.IPPROTO_MPTCP,
+      )
+      let result = fd
+      if (fd >= 0) {
+        socket.attach(fd)
+        result = 0
+        if (localAddress !== undefined || localPort !== undefined) {
+          result = this.bsd.bind(fd, { address: localAddress ?? '', port: localPort ?? 0 })
+        }
+        if (result === 0) result = this.bsd.connect(fd, { address, port })
+      }
+      if (result !== -E.EINPROGRESS) socket.destroy(socketError(-result, socket))
+    }
+    if (parseAddress(host) !== null) queueMicrotask(() => start(host))
+    else {
+      lookup(host).then(
+        ({ address }) => start(address),
+        (error: Error) => socket.destroy(error),
+      )
+    }
+    return socket
+  }
+
+  /** A server; `onConnection` is told of each MptcpSocket. */
+  createServer(onConnection?: (socket: MptcpSocket) => void): MptcpServer {
+    const server = new MptcpServer(this.bsd)
+    if (onConnection !== undefined) server.on('connection', onConnection)
+    return server
+  }
+
+  /** Ends everything at once and frees all: no words to the peers, the links are closed. */
+  close(): void {
+    this.#stack.close()
+  }
+}
