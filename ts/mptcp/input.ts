@@ -428,17 +428,13 @@ function unmapped(
   }
 }
 
-/** A wrong DSS checksum, RFC 8684 §3.7: with other subflows this one goes; alone, plain TCP. */
+/**
+ * A wrong DSS checksum, RFC 8684 §3.7: this subflow ends with MP_FAIL. Deviates: also where it is the
+ * only one, which may as well go on as plain TCP; the bytes in doubt are not passed up.
+ */
 function corrupted(context: Context, connection: Connection, subflow: Subflow): void {
   const mapping = subflow.mappings.list[0]
   const fail = failOption(connection, mapping.dataOffset)
-  if (connection.subflows.length > 1) {
-    context.counters.DSSCorruptionReset++
-    subflow.pendingOptions.length = 0
-    subflow.pendingOptions.push(fail)
-    subflow.resetOwed = RESET_MIDDLEBOX
-    return
-  }
   context.counters.DSSCorruptionReset++
   subflow.pendingOptions.length = 0
   subflow.pendingOptions.push(fail)

@@ -19,7 +19,7 @@ import {
   type MptcpOption,
   REMOVE_ADDR,
 } from '../wire/mptcp-options.js'
-import { ACK, SYN } from '../wire/segment.js'
+import { ACK } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, dataAck } from './connection.js'
 import type { Context } from './context.js'
@@ -311,9 +311,4 @@ function countSent(context: Context, option: MptcpOption): void {
     default:
       break
   }
-}
-
-/** Whether `flags` belong to an opening segment. */
-export function isOpening(flags: number): boolean {
-  return (flags & SYN) !== 0
 }

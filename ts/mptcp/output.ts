@@ -109,10 +109,15 @@ function pushPending(context: Context, connection: Connection, now: number): voi
   const { snd } = connection
   if (snd.account === 0) return
   while (true) {
-    const reinjection = nextReinjection(connection)
+    let reinjection = nextReinjection(connection)
     const fresh = Math.min(snd.end, snd.right) - snd.nxt
     if (reinjection === null && fresh <= 0) return
-    const subflow = pick(connection, reinjection?.from ?? null)
+    let subflow = pick(connection, reinjection?.from ?? null)
+    if (subflow === null && reinjection !== null && fresh > 0) {
+      // No other path has room for what was lost; new data may still go where it was lost.
+      subflow = pick(connection, null)
+      reinjection = null
+    }
     if (subflow === null) return
     const { tcb, path } = subflow
     const optionBytes = connection.mode === 'fallback' ? 0 : DATA_OPTION_BYTES
@@ -123,7 +128,7 @@ function pushPending(context: Context, connection: Connection, now: number): voi
     if (connection.checksum)
       length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
     if (length > mss) length = Math.floor(length / mss) * mss
-    else if (length < mss && reinjection === null && isHeldByNagle(connection, length)) return
+    else if (length < mss && reinjection === null && isHeld(connection, length)) return
     const record = slices(context, connection, offset, length)
     if (record === 0) return
     const chunk = appendChunk(
@@ -156,13 +161,17 @@ function chunkKind(connection: Connection, subflow: Subflow, offset: number): nu
   return first && !connection.fullyEstablished ? CHUNK_MP_CAPABLE : CHUNK_DSS
 }
 
-/** Nagle (RFC 9293 §3.7.4), at the data level: a small piece waits while anything is unacknowledged. */
-function isHeldByNagle(connection: Connection, length: number): boolean {
+/**
+ * Whether a piece below a full segment waits, at the data level: for Nagle's algorithm while anything is
+ * unacknowledged (RFC 9293 §3.7.4), and against silly windows if the peer's window cut it short
+ * (§3.8.6.2.1).
+ */
+function isHeld(connection: Connection, length: number): boolean {
   const { snd } = connection
-  if (snd.noDelay || snd.fin >= 0) return false
-  // Cut short by the peer's window, not by what was written: silly window avoidance, the same rule.
-  if (snd.nxt + length < snd.end && snd.nxt === snd.una) return false
-  return snd.nxt > snd.una
+  const idle = snd.nxt === snd.una
+  if (idle) return false
+  if (snd.nxt + length < snd.end) return true
+  return !snd.noDelay && snd.fin < 0
 }
 
 interface View {

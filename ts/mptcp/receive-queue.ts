@@ -15,7 +15,6 @@ import {
   QUEUE_END_OFFSET,
   QUEUE_FIRST_RUN,
   QUEUE_HEAD_OFFSET,
-  QUEUE_LAST_OFFSET,
   RECORD_EXTENSION,
   RECORD_KEY,
   RECORD_LENGTH,
@@ -24,7 +23,6 @@ import {
   RECORD_POINTER,
   RUN_FIRST,
 } from '../core/layout.js'
-import { oweAckNow } from '../tcp/receive.js'
 import { DSS, type DssOption, MP_CAPABLE } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, dsnHigh, dsnLow, offsetOf } from '../wire/seq.js'
@@ -347,17 +345,6 @@ export function relieve(context: Context, connection: Connection): boolean {
     }
   }
   return false
-}
-
-/** Bytes in a queue beyond those in order. */
-export function outOfOrderSpan(context: Context, queue: number): number {
-  const { f64 } = context.core
-  return f64[(queue + QUEUE_LAST_OFFSET) >> 3] - f64[(queue + QUEUE_END_OFFSET) >> 3]
-}
-
-/** The stack acknowledges data on its own: an ACK is owed on this subflow. */
-export function oweDataAck(subflow: Subflow): void {
-  oweAckNow(subflow.tcb)
 }
 
 /**

@@ -55,6 +55,9 @@ const MAX_ROUNDS = 16
 /** Bounded: RSTs owed to strangers in one batch; more than this many are not answered. */
 const MAX_RESETS = 64
 
+/** Bounded: connections in TIME-WAIT, which a busy peer leaves behind; the oldest ends early. */
+const MAX_TIME_WAIT = 4096
+
 /** Told once a turn what happened to a connection: EVENT_* bits. */
 export type Notify = (events: number) => void
 
@@ -76,6 +79,8 @@ export class Stack {
   readonly #endpoints: Endpoint[] = []
   readonly #dirty: Connection[] = []
   readonly #resets: OwedReset[] = []
+  /** In the order in which they came. */
+  readonly #timeWait = new Set<Connection>()
   readonly #faults = { tcp: 0, mptcp: 0 }
   #turnScheduled = false
   #inTurn = false
@@ -676,12 +681,22 @@ export class Stack {
       if (connection.rcv.queue === 0 || connection.detached) this.#forget(connection)
       return
     }
+    if (isInTimeWait(connection)) this.#keepTimeWait(connection)
     this.#deadlines.set(connection, connectionDeadline(connection))
+  }
+
+  #keepTimeWait(connection: Connection): void {
+    this.#timeWait.add(connection)
+    if (this.#timeWait.size <= MAX_TIME_WAIT) return
+    const [oldest] = this.#timeWait
+    this.counters.TcpExtTCPTimeWaitOverflow++
+    this.#forget(oldest)
   }
 
   #forget(connection: Connection): void {
     releaseConnection(this.context, connection)
     this.#connections.delete(connection)
+    this.#timeWait.delete(connection)
     this.#deadlines.forget(connection)
     this.#owners.delete(connection)
   }
@@ -700,6 +715,11 @@ export class Stack {
       kernel.mptcp_extension_recycle(handle)
     }
   }
+}
+
+function isInTimeWait(connection: Connection): boolean {
+  const { subflows } = connection
+  return subflows.length > 0 && subflows.every((subflow) => subflow.tcb.state === 'TIME-WAIT')
 }
 
 /** One path for each address of each link. */

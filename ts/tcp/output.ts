@@ -155,8 +155,3 @@ export function usableWindow(tcb: Tcb): number {
   const queued = tcb.snd.end - Math.max(tcb.snd.nxt, 1)
   return Math.max(0, tcb.congestion.cwnd - inflightBytes(tcb) - Math.max(0, queued))
 }
-
-/** Whether a lost segment waits to be sent again. */
-export function hasLost(tcb: Tcb): boolean {
-  return tcb.recovery.lostBytes > tcb.recovery.retransmitBytes
-}

@@ -238,8 +238,16 @@ export function timeoutFires(tcb: Tcb, now: number): void {
   if (tcb.rtt.backoff === 0) {
     tcb.congestion.onTimeout(congestionEvent(tcb, now, 0, 0))
   }
+  // The oldest segment SACKed and yet not acknowledged: the peer dropped what it had (RFC 2018 §8), and
+  // no mark of it counts any more.
+  const reneged = ((tcb.sent.first()?.marks ?? 0) & SACKED) !== 0
   for (let i = 0; i < tcb.sent.length; i++) {
     const segment = tcb.sent.at(i)
+    if (reneged && segment.marks & SACKED) {
+      segment.marks &= ~SACKED
+      recovery.sackedBytes -= size(segment)
+      recovery.sackedSegments--
+    }
     if ((segment.marks & SACKED) === 0) markLost(tcb, segment)
   }
   recovery.phase = 'loss'

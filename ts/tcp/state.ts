@@ -44,11 +44,6 @@ export function isSynchronized(state: TcpState): boolean {
   )
 }
 
-/** Whether new data may still be sent. */
-export function maySend(state: TcpState): boolean {
-  return state === 'ESTABLISHED' || state === 'CLOSE-WAIT'
-}
-
 /** Whether the peer may still send data. */
 export function mayReceive(state: TcpState): boolean {
   return state === 'ESTABLISHED' || state === 'FIN-WAIT-1' || state === 'FIN-WAIT-2'
