@@ -111,46 +111,39 @@ export function recordOf(subflow: Subflow): SubflowRecord {
   }
 }
 
-/** Takes subflows that are closed off the list, and notices that none is left. */
+/** Takes subflows that are closed off the list, and ends the connection when none is left. */
 export function reap(context: Context, connection: Connection): void {
   const { subflows } = connection
+  let error: string | null = null
   for (let i = 0; i < subflows.length; i++) {
     const subflow = subflows[i]
     if (subflow.tcb.state === 'TIME-WAIT' && subflow.tcb.rcv.queue !== 0) slim(context, subflow)
     if (subflow.tcb.state !== 'CLOSED') continue
     subflowGone(context, connection, subflow)
-    const { error } = subflow.tcb
+    error ??= subflow.tcb.error
     subflows.splice(i--, 1)
-    if (subflows.length === 0 && !isDataClosed(connection.state)) {
-      connection.error ??= error ?? endOf(connection)
-    }
   }
-  const alive = subflows.some((subflow) => subflow.tcb.state !== 'TIME-WAIT')
-  if (!alive && connection.state !== 'M_CLOSED') setMptcpState(connection, 'M_CLOSED')
-  if (
-    connection.state === 'M_CLOSED' &&
-    (connection.events & EVENT_CLOSED) === 0 &&
-    !isReleased(connection)
-  ) {
-    if (
-      subflows.every(
-        (s) => s.tcb.state === 'TIME-WAIT' || s.tcb.state === 'CLOSED' || s.resetOwed !== null,
-      )
-    ) {
-      connection.events |= EVENT_CLOSED | EVENT_READABLE
-      if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
-      releaseSending(context, connection)
-      if (connection.detached || readableBytes(context, connection) === 0) {
-        releaseReceiving(context, connection)
-      }
-    }
+  if (subflows.some((subflow) => subflow.tcb.state !== 'TIME-WAIT')) return
+  if (!isDataClosed(connection.state) && !isComplete(connection)) {
+    connection.error ??= error ?? 'ECONNRESET'
+  }
+  if (connection.state !== 'M_CLOSED') setMptcpState(connection, 'M_CLOSED')
+  if (isReleased(connection)) return
+  connection.events |= EVENT_CLOSED | EVENT_READABLE
+  if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
+  releaseSending(context, connection)
+  if (connection.detached || readableBytes(context, connection) === 0) {
+    releaseReceiving(context, connection)
   }
 }
 
-/** The last subflow ended in order: did the data? In plain TCP the FINs say so. */
-function endOf(connection: Connection): string | null {
-  const finished = connection.rcv.finReached && connection.snd.fin >= 0
-  return finished ? null : 'ECONNRESET'
+/**
+ * The last subflow ended in order: did the data, in both directions? Only the DATA_ACK of our
+ * DATA_FIN may be missing: FIN and DATA_FIN left together (RFC 8684 §3.3.3).
+ */
+function isComplete(connection: Connection): boolean {
+  const { rcv, snd } = connection
+  return rcv.finReached && snd.fin >= 0 && snd.una >= snd.fin
 }
 
 function isReleased(connection: Connection): boolean {

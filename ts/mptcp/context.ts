@@ -64,6 +64,8 @@ export interface Context {
   readonly tokens: Map<number, Connection>
   /** Mappings by extension handle. */
   readonly extensions: (Mapping | null)[]
+  /** Connections that found no memory to send with: they get another turn once there is some. */
+  readonly starved: Set<Connection>
   /** The paths of this host, in the order of the links. */
   readonly paths: readonly LocalPath[]
   /**

@@ -58,10 +58,11 @@ export function addMapping(
   while (index > 0 && list[index - 1].start >= start) index--
   const same = index < list.length ? list[index] : undefined
   if (same !== undefined && same.start === start) {
-    if (same.end === end && same.dataOffset === dataOffset && same.checksum === checksum) {
-      return 'MAPPING_REPEATED'
-    }
-    return 'MAPPING_CONFLICT'
+    if (same.end !== end || same.dataOffset !== dataOffset) return 'MAPPING_CONFLICT'
+    // Linux adds the DATA_FIN to a mapping that is already under way: the length in the option is one
+    // more then, and the checksum another.
+    const isSame = same.checksum === checksum || same.dataFin !== dataFin
+    return isSame ? 'MAPPING_REPEATED' : 'MAPPING_CONFLICT'
   }
   const before = index > 0 ? list[index - 1] : undefined
   if (before !== undefined && before.end > start) return 'MAPPING_CONFLICT'

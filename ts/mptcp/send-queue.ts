@@ -2,6 +2,10 @@
 // into slots once, here; mappings made later are slices of the same slots.
 
 import {
+  ACCOUNT_LIMIT,
+  ACCOUNT_USED,
+  HEADER,
+  HEADER_WORDS,
   RECORD_LENGTH,
   RECORD_NEXT,
   RECORD_OFFSET,
@@ -24,7 +28,10 @@ export function append(context: Context, connection: Connection, bytes: Uint8Arr
   while (taken < most) {
     if (slack === 0) {
       record = core.kernel.mptcp_record_take(snd.account, 0)
-      if (record === 0) break
+      if (record === 0) {
+        context.starved.add(connection)
+        break
+      }
       core.f64[(record + RECORD_OFFSET) >> 3] = snd.end
       snd.records.push(record)
       slack = SLOT_BYTES
@@ -40,6 +47,22 @@ export function append(context: Context, connection: Connection, bytes: Uint8Arr
     slack -= count
   }
   return taken
+}
+
+/**
+ * Whether a connection without memory may go on: slots come back with the ACKs of any subflow of any
+ * connection, not only with a DATA_ACK of its own. A quarter, so that it is not woken for every slot.
+ */
+export function hasSendMemory(context: Context, connection: Connection): boolean {
+  const { u32 } = context.core
+  const { account } = connection.snd
+  const header = HEADER >> 2
+  const limit = u32[(account + ACCOUNT_LIMIT) >> 2]
+  return (
+    limit - u32[(account + ACCOUNT_USED) >> 2] >= limit / 4 &&
+    u32[header + HEADER_WORDS.SLOTS_FREE] > u32[header + HEADER_WORDS.SLOT_RESERVE] &&
+    u32[header + HEADER_WORDS.RECORDS_FREE] > u32[header + HEADER_WORDS.SLOT_RESERVE]
+  )
 }
 
 /**
@@ -74,6 +97,7 @@ export function slices(
     const count = Math.min(u32[(record + RECORD_LENGTH) >> 2] - skip, offset + length - at)
     const slice = kernel.mptcp_record_slice(record, skip, count)
     if (slice === 0) {
+      context.starved.add(connection)
       if (first !== 0) kernel.mptcp_chain_free(first)
       return 0
     }

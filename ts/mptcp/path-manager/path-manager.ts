@@ -66,7 +66,7 @@ function openFrom(context: Context, connection: Connection, endpoint: Endpoint, 
   if (endpoint.address.family !== connection.remote.family) return
   if (subflowCount(connection) >= context.config.maxSubflows) return
   const path = context.paths.find((each) => sameAddress(each.address, endpoint.address))
-  if (path === undefined) return
+  if (path === undefined || isJoinedFrom(connection, path)) return
   connection.pathManager.used.add(endpoint.id)
   openSubflow(context, connection, path, connection.remote, connection.remotePort, now, {
     localAddressId: endpoint.id,
@@ -169,6 +169,11 @@ export function addAddrArrived(
   }
   if (known) return
   counters.AddAddr++
+  // Its HMAC proves that the peer has our key, before any DSS does.
+  if (!connection.fullyEstablished) {
+    connection.fullyEstablished = true
+    start(context, connection, now)
+  }
   if (option.port !== null) counters.PortAdd++
   const remote: RemoteAddress = {
     id: option.addressId,
@@ -179,7 +184,7 @@ export function addAddrArrived(
   if (connection.role === 'client') joinRemote(context, connection, remote, now)
 }
 
-/** A subflow to an announced address, unless one goes there already. */
+/** A subflow to an announced address, from a path of ours that has none. */
 function joinRemote(
   context: Context,
   connection: Connection,
@@ -190,19 +195,23 @@ function joinRemote(
   const path = nearestPath(context, remote.address)
   if (path === null) return
   // A second joined subflow over the same path of ours would only compete with the first.
-  const taken = connection.subflows.some(
-    (each) =>
-      sameAddress(each.path.address, path.address) &&
-      each.tcb.state !== 'CLOSED' &&
-      (each.kind === 'join' || sameAddress(each.remote, remote.address)),
-  )
-  if (taken) return
+  if (isJoinedFrom(connection, path) || sameAddress(remote.address, connection.remote)) return
   const endpoint = context.endpoints.find((each) => sameAddress(each.address, path.address))
   openSubflow(context, connection, path, remote.address, remote.port, now, {
     localAddressId: localAddressId(context, connection, path.address),
     remoteAddressId: remote.id,
     backup: endpoint?.backup ?? false,
   })
+}
+
+/** A second joined subflow over the same path of ours would only compete with the first. */
+function isJoinedFrom(connection: Connection, path: LocalPath): boolean {
+  return connection.subflows.some(
+    (each) =>
+      each.kind === 'join' &&
+      each.tcb.state !== 'CLOSED' &&
+      sameAddress(each.path.address, path.address),
+  )
 }
 
 /** Of our paths of the same family, the one whose address shares the longest prefix. */
