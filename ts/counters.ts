@@ -99,6 +99,7 @@ export const COUNTER_MEANINGS = {
   DSSCorruptionReset: 'subflows reset: wrong DSS checksum',
   WinProbe: 'data-level window probes',
   SubflowStale: 'subflows taken out of use after a timeout',
+  SubflowStaleProbe: 'signs of life asked of stale subflows',
   SubflowRecover: 'stale subflows in use again',
   SndWndShared: 'data sent in a window that another subflow opened',
   UnmappedReset: 'subflows reset: unmapped bytes filled a receive window',

@@ -111,9 +111,13 @@ export function recordOf(subflow: Subflow): SubflowRecord {
   }
 }
 
-/** Takes subflows that are closed off the list, and ends the connection when none is left. */
-export function reap(context: Context, connection: Connection): void {
+/**
+ * Takes subflows that are closed off the list, and ends the connection when none is left. Returns
+ * whether one was taken, whose data others may have to send now.
+ */
+export function reap(context: Context, connection: Connection): boolean {
   const { subflows } = connection
+  const before = subflows.length
   let error: string | null = null
   for (let i = 0; i < subflows.length; i++) {
     const subflow = subflows[i]
@@ -123,18 +127,19 @@ export function reap(context: Context, connection: Connection): void {
     error ??= subflow.tcb.error
     subflows.splice(i--, 1)
   }
-  if (subflows.some((subflow) => subflow.tcb.state !== 'TIME-WAIT')) return
+  if (subflows.some((subflow) => subflow.tcb.state !== 'TIME-WAIT')) return subflows.length < before
   if (!isDataClosed(connection.state) && !isComplete(connection)) {
     connection.error ??= error ?? 'ECONNRESET'
   }
   if (connection.state !== 'M_CLOSED') setMptcpState(connection, 'M_CLOSED')
-  if (isReleased(connection)) return
+  if (isReleased(connection)) return false
   connection.events |= EVENT_CLOSED | EVENT_READABLE
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
   releaseSending(context, connection)
   if (connection.detached || readableBytes(context, connection) === 0) {
     releaseReceiving(context, connection)
   }
+  return false
 }
 
 /**

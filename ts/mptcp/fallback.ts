@@ -35,6 +35,8 @@ export function fallBack(
   }
   // Sending: chunks already given to the subflow keep their place; what follows continues them.
   connection.snd.fallbackDelta = connection.snd.nxt - subflow.tcb.snd.end
+  // To a peer that has seen our mappings, bytes without one say nothing: it must be told (§3.7).
+  if (wasMptcp && connection.snd.nxt > 1) connection.snd.infiniteMappingOwed = true
   connection.reinjections.length = 0
   const { timers } = connection
   timers.retransmit = Number.POSITIVE_INFINITY

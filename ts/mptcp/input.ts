@@ -16,9 +16,10 @@ import {
   MP_JOIN,
   MP_PRIO,
   MP_TCPRST,
+  type MpFailOption,
   REMOVE_ADDR,
 } from '../wire/mptcp-options.js'
-import type { Segment } from '../wire/segment.js'
+import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, dsnHigh, dsnLow, offsetOf } from '../wire/seq.js'
 import { dataFinAcknowledged, dataFinReceived } from './close.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
@@ -29,7 +30,7 @@ import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js
 import { joinAckVerdict, joinSynAckArrived, RESET_MIDDLEBOX, RESET_MPTCP_ERROR } from './mp-join.js'
 import { addAddrArrived, removeAddrArrived, start } from './path-manager/path-manager.js'
 import { checkDataFin, deliver, mappedOffset } from './receive-queue.js'
-import { consumed, subflowRecovered } from './reinject.js'
+import { consumed, staleSubflowHeard, subflowRecovered } from './reinject.js'
 import { dataAcknowledged } from './send-queue.js'
 import { setMptcpState } from './state.js'
 import type { Subflow } from './subflow.js'
@@ -45,6 +46,12 @@ export function subflowSegment(
   now: number,
 ): void {
   const { tcb } = subflow
+  if (tcb.state === 'SYN-SENT' && subflow.kind === 'join' && isBareSyn(segment)) {
+    // Both ends at once: a join has an opener, whose HMAC comes last (RFC 8684 §3.2).
+    if (chain !== 0) context.core.kernel.mptcp_chain_free(chain)
+    context.counters.MPJoinRejected++
+    return
+  }
   const verdict =
     tcb.state !== 'SYN-RECEIVED'
       ? 'accept'
@@ -64,6 +71,7 @@ export function subflowSegment(
     return
   }
   if ((outcome & ACCEPTABLE) === 0) return
+  if (subflow.stale && (outcome & ACKED) === 0) staleSubflowHeard(subflow)
   const sent = acknowledgedEnd(connection)
   const received = receivedEnd(context, connection)
   if (outcome & SYN_ACKED && !handshakeDone(context, connection, subflow, segment, now)) return
@@ -74,7 +82,7 @@ export function subflowSegment(
   if (acknowledgedEnd(connection) > sent || receivedEnd(context, connection) > received) {
     connection.dataAckedAt = now
   }
-  if (outcome & FIN_REACHED) finReached(connection, subflow)
+  if (outcome & FIN_REACHED) finReached(context, connection, subflow, segment)
   if (checkDataFin(context, connection)) {
     dataFinReceived(connection)
     oweAckNow(tcb)
@@ -84,6 +92,10 @@ export function subflowSegment(
 /** Where the payload that the peer has DATA_ACKed ends. */
 function acknowledgedEnd({ snd }: Connection): number {
   return Math.min(snd.una, snd.end)
+}
+
+function isBareSyn(segment: Segment): boolean {
+  return (segment.flags & (SYN | ACK | RST)) === SYN
 }
 
 /** SYN-SENT or SYN-RECEIVED became ESTABLISHED; false = the subflow must be reset. */
@@ -127,16 +139,15 @@ function subflowAcked(
   segment: Segment,
 ): void {
   subflowRecovered(context, subflow)
-  // §3.7: data acknowledged without any MPTCP option, before the peer ever sent one: a box strips them.
+  // §3.7: data acknowledged without any MPTCP option, before a DATA_ACK ever came: a box strips them
+  // one way or the other, and never once another subflow may have carried data.
   if (
     connection.mode === 'mptcp' &&
-    subflow.opener &&
     subflow.kind === 'initial' &&
-    !connection.fullyEstablished &&
-    !subflow.sawDss &&
+    connection.snd.una === 1 &&
     subflow.tcb.snd.una > 1 &&
     segment.options.mptcp.length === 0 &&
-    connection.subflows.length === 1
+    connection.nextSubflowId === 1
   ) {
     fallBack(context, connection, subflow, 'DssFallback')
   }
@@ -192,7 +203,7 @@ function takeOptions(
         break
       case MP_FAIL:
         counters.MPFailRx++
-        failArrives(context, connection, subflow)
+        failArrives(context, connection, subflow, option)
         break
       case MP_TCPRST:
         // Counts on a RST only.
@@ -241,7 +252,16 @@ function dssArrives(
     if (ack >= 1 && ack <= connection.snd.nxt) {
       dataAckArrives(context, connection, ack)
       const window = windowOf(subflow.tcb, segment.window, segment.flags)
-      if (ack + window > connection.snd.right) connection.snd.right = ack + window
+      if (ack + window > connection.snd.right) {
+        connection.snd.right = ack + window
+        // Linux acknowledges on the subflow, and drops, what it has no room for: once it has, that goes
+        // at once, not when a timer that has backed off says.
+        const { timers } = connection
+        if (timers.retransmitBackoff > 0 && timers.retransmit !== Number.POSITIVE_INFINITY) {
+          timers.retransmitBackoff = 0
+          timers.retransmit = now
+        }
+      }
     }
   }
   if (option.dsnBytes === 0) return
@@ -337,14 +357,24 @@ function infiniteMappingArrives(context: Context, connection: Connection, subflo
   fallBack(context, connection, subflow, 'DssFallback')
 }
 
-/** MP_FAIL on an ACK: the peer could not use our data's mapping (RFC 8684 §3.7). */
-function failArrives(context: Context, connection: Connection, subflow: Subflow): void {
-  if (connection.subflows.length > 1) {
+/**
+ * MP_FAIL on an ACK: the peer could not use our data's mapping (RFC 8684 §3.7). It is answered with the
+ * same, and with an infinite mapping on the next data: without the answer Linux resets the subflow.
+ */
+function failArrives(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  option: MpFailOption,
+): void {
+  // Once another subflow has carried data, no infinite mapping explains what is in flight.
+  if (connection.nextSubflowId > 1) {
     subflow.resetOwed = RESET_MIDDLEBOX
     return
   }
-  connection.snd.infiniteMappingOwed = true
   fallBack(context, connection, subflow, 'DSSCorruptionFallback')
+  connection.snd.infiniteMappingOwed = true
+  subflow.pendingOptions.push(option)
 }
 
 function fastcloseArrives(context: Context, connection: Connection, key: Uint8Array): void {
@@ -441,10 +471,7 @@ function corrupted(context: Context, connection: Connection, subflow: Subflow): 
   subflow.resetOwed = RESET_MIDDLEBOX
 }
 
-function failOption(
-  connection: Connection,
-  dataOffset: number,
-): { subtype: typeof MP_FAIL; dsnHigh: number; dsnLow: number } {
+function failOption(connection: Connection, dataOffset: number): MpFailOption {
   return {
     subtype: MP_FAIL,
     dsnHigh: dsnHigh(dataOffset, connection.remoteIdsnLow, connection.remoteIdsnHigh),
@@ -453,8 +480,25 @@ function failOption(
 }
 
 /** The peer's FIN: in plain TCP the end of the data, else the end of this subflow only. */
-function finReached(connection: Connection, subflow: Subflow): void {
+function finReached(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  segment: Segment,
+): void {
   const { rcv } = connection
+  // The peer ends it without ever having sent a DSS: to it this is plain TCP (our third ACK was lost, or
+  // its options were).
+  if (
+    connection.mode === 'mptcp' &&
+    subflow.kind === 'initial' &&
+    connection.subflows.length === 1 &&
+    !subflow.sawDss &&
+    segment.options.mptcp.length === 0
+  ) {
+    fallBack(context, connection, subflow, 'DssFallback')
+    fallbackArrives(context, connection, subflow)
+  }
   if (connection.mode === 'fallback') {
     if (rcv.fin < 0) rcv.fin = subflow.tcb.rcv.fin + rcv.fallbackDelta
     return

@@ -2,7 +2,7 @@
 // it is plain TCP after all.
 
 import type { HandshakeVerdict } from '../tcp/input.js'
-import { MP_CAPABLE, type MpCapableOption } from '../wire/mptcp-options.js'
+import { DSS, MP_CAPABLE, type MpCapableOption } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
@@ -68,7 +68,10 @@ export function synAckArrived(
  */
 export function thirdAckVerdict(connection: Connection, segment: Segment): HandshakeVerdict {
   const option = mpCapableOf(segment)
-  if (option === null || option.senderKey === null || option.receiverKey === null) return 'accept'
+  if (option === null || option.senderKey === null || option.receiverKey === null) {
+    // A DSS without keys: the peer speaks MPTCP, and its keys were lost or overtaken. They come again.
+    return segment.options.mptcp.some((each) => each.subtype === DSS) ? 'wait' : 'accept'
+  }
   // A third ACK with another receiver's key is not of this connection.
   return equalBytes(option.receiverKey, connection.localKey) ? 'accept' : 'refuse'
 }

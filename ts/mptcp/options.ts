@@ -217,6 +217,19 @@ export function isDataFinDue(connection: Connection): boolean {
   return snd.fin >= 0 && snd.nxt >= snd.fin && snd.una <= snd.fin && connection.mode === 'mptcp'
 }
 
+/** Whether the peer has not proved yet that our keys have reached it. */
+export function needsKeys(connection: Connection, subflow: Subflow): boolean {
+  return subflow.opener && subflow.kind === 'initial' && !connection.fullyEstablished
+}
+
+/** Both keys, as the third ACK of the handshake carries them. */
+export function keysOption(connection: Connection): MpCapableOption {
+  const option = mpCapable(connection)
+  option.senderKey = connection.localKey
+  option.receiverKey = connection.remoteKey
+  return option
+}
+
 /** Options of a segment without data, in a synchronised state. */
 export function ackOptions(
   context: Context,
@@ -224,8 +237,16 @@ export function ackOptions(
   subflow: Subflow,
   into: MptcpOption[],
 ): void {
-  if (connection.mode !== 'mptcp') return
   const pending = subflow.pendingOptions[0]
+  if (connection.mode !== 'mptcp') {
+    // The answer to a MP_FAIL is all that plain TCP still says (§3.7).
+    if (pending !== undefined) {
+      subflow.pendingOptions.shift()
+      countSent(context, pending)
+      into.push(pending)
+    }
+    return
+  }
   if (pending !== undefined) {
     subflow.pendingOptions.shift()
     countSent(context, pending)
@@ -239,16 +260,8 @@ export function ackOptions(
       hmac: (subflow.hmac as Uint8Array).subarray(0, 20),
     })
     return
-  } else if (
-    subflow.opener &&
-    subflow.kind === 'initial' &&
-    !connection.fullyEstablished &&
-    !isDataFinDue(connection)
-  ) {
-    const option = mpCapable(connection)
-    option.senderKey = connection.localKey
-    option.receiverKey = connection.remoteKey
-    into.push(option)
+  } else if (needsKeys(connection, subflow) && !isDataFinDue(connection)) {
+    into.push(keysOption(connection))
     return
   }
   const option = dataAckOnly(context, connection)

@@ -28,6 +28,9 @@ import {
   CHUNK_PLAIN,
   DATA_OPTION_BYTES,
   dataOptions,
+  isDataFinDue,
+  keysOption,
+  needsKeys,
   resetOptions,
   synOptions,
 } from './options.js'
@@ -82,6 +85,8 @@ export function replyNow(
   subflow: Subflow,
   now: number,
 ): void {
+  // A subflow that is to be reset has nothing more to say than that.
+  if (subflow.resetOwed !== null) return
   if (subflow.tcb.ack.owed === ACK_NOW) sendAcks(context, connection, subflow, now)
 }
 
@@ -120,13 +125,16 @@ function pushPending(context: Context, connection: Connection, now: number): voi
     }
     if (subflow === null) return
     const { tcb, path } = subflow
-    const optionBytes = connection.mode === 'fallback' ? 0 : DATA_OPTION_BYTES
-    const mss = payloadRoom(tcb, optionBytes)
+    const infinite = connection.mode === 'fallback' && snd.infiniteMappingOwed
+    const bare = connection.mode === 'fallback' && !infinite
+    const mss = payloadRoom(tcb, bare ? 0 : DATA_OPTION_BYTES)
     const offset = reinjection === null ? snd.nxt : reinjection.start
     const available = reinjection === null ? fresh : reinjection.end - reinjection.start
     let length = Math.min(available, Math.max(usableWindow(tcb), mss), MAX_MAPPING)
     if (connection.checksum)
       length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
+    // One segment of plain TCP that has room for the infinite mapping.
+    if (infinite) length = Math.min(length, mss)
     if (length > mss) length = Math.floor(length / mss) * mss
     else if (length < mss && reinjection === null && isHeld(connection, length)) return
     const record = slices(context, connection, offset, length)
@@ -241,8 +249,14 @@ function classOf(subflow: Subflow): number {
 function sendAcks(context: Context, connection: Connection, subflow: Subflow, now: number): void {
   if (!isLive(subflow) && subflow.tcb.state !== 'TIME-WAIT') return
   const { tcb } = subflow
+  // A DATA_FIN has no room beside other options: it needs an ACK of its own.
+  const finOwed = tcb.ack.owed === ACK_NOW && isDataFinDue(connection)
+  if (finOwed && needsKeys(connection, subflow)) {
+    // Nor beside the keys, which only data or the third ACK carries, and that one may be lost.
+    subflow.pendingOptions.push(keysOption(connection))
+  }
   // Bounded: each one sent takes one option off the list.
-  while (subflow.pendingOptions.length > 0 && connection.mode === 'mptcp') {
+  while (subflow.pendingOptions.length > 0) {
     emitAck(context, connection, subflow, now)
   }
   if (tcb.probe) {
@@ -250,7 +264,7 @@ function sendAcks(context: Context, connection: Connection, subflow: Subflow, no
     context.counters.TcpExtTCPZeroWindowProbe++
     emitProbe(context, connection, subflow, now)
   }
-  if (tcb.ack.owed === ACK_NOW || connection.rcv.windowOwed) {
+  if (finOwed || tcb.ack.owed === ACK_NOW || connection.rcv.windowOwed) {
     emitAck(context, connection, subflow, now)
   }
 }

@@ -8,6 +8,8 @@ import { canCarryData, type Subflow } from './subflow.js'
 
 /** Bounded: ranges are disjoint and lie in the send buffer; past this they are merged into one. */
 const MAX_RANGES = 256
+/** Between two questions to a stale subflow. */
+const STALE_PROBE_MS = 250
 
 /** Everything that `subflow` was given and the peer has not DATA_ACKed. */
 export function reinjectAll(connection: Connection, subflow: Subflow): void {
@@ -74,7 +76,12 @@ export function takeReinjected(connection: Connection, end: number): void {
 }
 
 /** A timeout on one subflow: out of use while another works, and its data goes to the others. */
-export function subflowTimedOut(context: Context, connection: Connection, subflow: Subflow): void {
+export function subflowTimedOut(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  now: number,
+): void {
   if (connection.mode !== 'mptcp') return
   const others = connection.subflows.some(
     (other) => other !== subflow && canCarryData(other) && !other.stale,
@@ -82,15 +89,35 @@ export function subflowTimedOut(context: Context, connection: Connection, subflo
   if (!others) return
   if (!subflow.stale) {
     subflow.stale = true
+    subflow.staleProbeDeadline = now + STALE_PROBE_MS
     context.counters.SubflowStale++
     reinjectAll(connection, subflow)
   }
+}
+
+/**
+ * A stale subflow is asked for an ACK, without data. Its own retransmissions back off for minutes,
+ * as they must; what they carry went elsewhere, and one small segment a quarter of a second does no
+ * harm.
+ */
+export function probeStale(context: Context, subflow: Subflow, now: number): void {
+  subflow.tcb.probe = true
+  subflow.staleProbeDeadline = now + Math.max(STALE_PROBE_MS, subflow.tcb.rtt.srttMs)
+  context.counters.SubflowStaleProbe++
+}
+
+/** Anything acceptable came on a stale subflow: its path is alive, so its own data goes at once. */
+export function staleSubflowHeard(subflow: Subflow): void {
+  if (subflow.staleProbeDeadline === Number.POSITIVE_INFINITY) return
+  subflow.staleProbeDeadline = Number.POSITIVE_INFINITY
+  if (subflow.tcb.sent.length > 0) subflow.tcb.timers.retransmit = Number.NEGATIVE_INFINITY
 }
 
 /** It acknowledged something: back in use. */
 export function subflowRecovered(context: Context, subflow: Subflow): void {
   if (!subflow.stale) return
   subflow.stale = false
+  subflow.staleProbeDeadline = Number.POSITIVE_INFINITY
   context.counters.SubflowRecover++
 }
 

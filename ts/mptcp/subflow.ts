@@ -33,6 +33,8 @@ export interface Subflow {
   thirdAckTries: number
   /** Taken out of use after a timeout, while others work. */
   stale: boolean
+  /** When a stale subflow is next asked for a sign of life; Infinity = it is not stale. */
+  staleProbeDeadline: number
   readonly mappings: MappingQueue
   /** A DSS was seen on it. */
   sawDss: boolean
@@ -89,6 +91,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     thirdAckDeadline: Number.POSITIVE_INFINITY,
     thirdAckTries: 0,
     stale: false,
+    staleProbeDeadline: Number.POSITIVE_INFINITY,
     mappings: createMappingQueue(),
     sawDss: false,
     pendingOptions: [],

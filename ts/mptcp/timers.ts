@@ -9,7 +9,7 @@ import type { Context } from './context.js'
 import { nextThirdAck } from './mp-join.js'
 import { isDataFinDue } from './options.js'
 import { announceDeadline, announceDue } from './path-manager/path-manager.js'
-import { reinjectOldest, subflowTimedOut } from './reinject.js'
+import { probeStale, reinjectOldest, subflowTimedOut } from './reinject.js'
 import { canCarryData, isLive, type Subflow } from './subflow.js'
 
 /** Doublings of the data-level timers. */
@@ -24,7 +24,12 @@ export function connectionDeadline(connection: Connection): number {
   const { timers } = connection
   let deadline = Math.min(timers.retransmit, timers.probe, timers.dataFin, timers.close)
   for (const subflow of connection.subflows) {
-    deadline = Math.min(deadline, nextDeadline(subflow.tcb), subflow.thirdAckDeadline)
+    deadline = Math.min(
+      deadline,
+      nextDeadline(subflow.tcb),
+      subflow.thirdAckDeadline,
+      subflow.staleProbeDeadline,
+    )
   }
   if (connection.pathManager.announcements.length > 0) {
     deadline = Math.min(deadline, announceDeadline(connection))
@@ -65,9 +70,10 @@ export function armTimers(context: Context, connection: Connection, now: number)
     timers.dataFin = now + dataTimeout(connection, timers.dataFinBackoff)
   }
 
-  // A peer that never closes its side may not hold a connection that nobody uses.
+  // A peer that never closes its side may not hold a connection that nobody uses, nor may a dead path
+  // that still owes the ACK of a FIN.
   const lingering =
-    connection.detached && connection.subflows.length > 0 && connection.state !== 'M_CLOSED'
+    connection.detached && connection.subflows.some(({ tcb }) => tcb.state !== 'TIME-WAIT')
   if (!lingering || snd.una < snd.end) timers.close = Number.POSITIVE_INFINITY
   else if (timers.close === Number.POSITIVE_INFINITY) {
     timers.close = now + context.config.closeTimeoutMs
@@ -113,13 +119,14 @@ function fireSubflow(
   const { tcb } = subflow
   if (nextDeadline(tcb) <= now) {
     const outcome = timersFire(tcb, now)
-    if (outcome & TIMED_OUT) subflowTimedOut(context, connection, subflow)
+    if (outcome & TIMED_OUT) subflowTimedOut(context, connection, subflow, now)
     if (outcome & GIVEN_UP) {
       context.counters.TcpAttemptFails += tcb.state.startsWith('SYN') ? 1 : 0
       subflow.resetOwed = -1
       if (tcb.state === 'SYN-SENT') tcb.state = 'CLOSED'
     }
   }
+  if (subflow.staleProbeDeadline <= now) probeStale(context, subflow, now)
   if (subflow.thirdAckDeadline <= now) {
     if (subflow.thirdAckTries >= MAX_THIRD_ACKS) {
       subflow.thirdAckDeadline = Number.POSITIVE_INFINITY

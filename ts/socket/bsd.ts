@@ -59,6 +59,9 @@ const MAX_BACKLOG = 4096
 export class MptcpBsd {
   readonly #stack: Stack
   readonly #sockets = new Map<number, BsdSocket>()
+  /** Connections whose descriptors are gone and that have not ended on the wire. */
+  readonly #closing = new Set<Connection>()
+  readonly #whenDrained = new Set<() => void>()
   #nextFd = 3
 
   constructor(stack: Stack) {
@@ -272,9 +275,39 @@ export class MptcpBsd {
       abort(connection, null)
     } else if (connection.state !== 'M_CLOSED') closeSendingData(connection)
     shutReceiving(context, connection)
-    this.#stack.own(connection, null)
+    this.#letGo(connection)
     this.#stack.touch(connection)
     return 0
+  }
+
+  /** Nobody owns it any more but `drained`, until it has ended. */
+  #letGo(connection: Connection): void {
+    // Its memory for sending is given back when its end is told.
+    if (connection.snd.account === 0) {
+      this.#stack.own(connection, null)
+      return
+    }
+    this.#closing.add(connection)
+    this.#stack.own(connection, (events) => {
+      if ((events & EVENT_CLOSED) === 0) return
+      this.#closing.delete(connection)
+      this.#stack.own(connection, null)
+      if (this.#closing.size > 0) return
+      for (const tell of this.#whenDrained) tell()
+      this.#whenDrained.clear()
+    })
+  }
+
+  /** Connections that were closed here and have not ended on the wire; those in TIME-WAIT have. */
+  get closingCount(): number {
+    return this.#closing.size
+  }
+
+  /** Calls `tell` once, as soon as `closingCount` is 0; the answer takes it back. */
+  whenDrained(tell: () => void): () => void {
+    if (this.#closing.size === 0) tell()
+    else this.#whenDrained.add(tell)
+    return () => this.#whenDrained.delete(tell)
   }
 
   /** Ends the connection at once, with MP_FASTCLOSE and RSTs, and gives the descriptor back. */
@@ -297,10 +330,21 @@ export class MptcpBsd {
     if (connection.state === 'M_CLOSED') ready |= C.POLLHUP | C.POLLIN | C.POLLRDHUP
     if (readableBytes(this.#stack.context, connection) > 0) ready |= C.POLLIN
     if (connection.rcv.finReached) ready |= C.POLLIN | C.POLLRDHUP
-    if (socket.state === 'connected' && !socket.writeShut && sendRoom(connection) > 0) {
+    if (socket.state === 'connected' && !socket.writeShut && this.#canTake(connection)) {
       ready |= C.POLLOUT
     }
     return ready
+  }
+
+  /** A write may still find that memory just ran out; then this is false until some came back. */
+  #canTake(connection: Connection): boolean {
+    return sendRoom(connection) > 0 && !this.#stack.context.starved.has(connection)
+  }
+
+  /** Bytes that `read` would give now, as FIONREAD; 0 also where there is no connection. */
+  readableBytes(fd: number): number {
+    const connection = this.#sockets.get(fd)?.connection
+    return connection ? readableBytes(this.#stack.context, connection) : 0
   }
 
   /** Calls `watcher` at the end of each turn in which something happened to the socket. */

@@ -24,6 +24,28 @@ export interface MptcpConnectionInfo {
   bytesReceived: number
   /** Written and not yet DATA_ACKed. */
   bytesUnacknowledged: number
+  /** All that was written, and the end of it, is DATA_ACKed. */
+  delivered: boolean
+  /** Milliseconds of the stack's clock; null = not yet. */
+  establishedAt: number | null
+  /** When a DATA_ACK of either side last covered more payload. */
+  dataAckedAt: number | null
+  /** ECONNRESET, ETIMEDOUT …; null if all was well. */
+  error: string | null
+}
+
+const NO_CONNECTION: MptcpConnectionInfo = {
+  state: 'M_CLOSED',
+  multipath: false,
+  fallbackReason: null,
+  checksum: false,
+  bytesSent: 0,
+  bytesReceived: 0,
+  bytesUnacknowledged: 0,
+  delivered: false,
+  establishedAt: null,
+  dataAckedAt: null,
+  error: null,
 }
 
 /** Bytes asked of the stack at a time. */
@@ -40,7 +62,7 @@ export class MptcpSocket extends Duplex {
   #wantsRead = false
   #pendingWrite: { chunk: Uint8Array; done: (error?: Error | null) => void } | null = null
   #pendingFinal: ((error?: Error | null) => void) | null = null
-  /** The connection as it was, once the descriptor is gone. */
+  /** The connection, once the descriptor is gone. */
   #last: Connection | null = null
   #ended = false
   #subflowCount = 0
@@ -95,17 +117,7 @@ export class MptcpSocket extends Duplex {
 
   get info(): MptcpConnectionInfo {
     const connection = this.#connection()
-    if (connection === null) {
-      return {
-        state: 'M_CLOSED',
-        multipath: false,
-        fallbackReason: null,
-        checksum: false,
-        bytesSent: 0,
-        bytesReceived: 0,
-        bytesUnacknowledged: 0,
-      }
-    }
+    if (connection === null) return { ...NO_CONNECTION }
     const { snd } = connection
     const acknowledged = Math.min(snd.una, snd.end)
     return {
@@ -116,6 +128,10 @@ export class MptcpSocket extends Duplex {
       bytesSent: acknowledged - 1,
       bytesReceived: this.#received,
       bytesUnacknowledged: snd.end - acknowledged,
+      delivered: snd.fin >= 0 && snd.una > snd.fin,
+      establishedAt: connection.establishedAt < 0 ? null : connection.establishedAt,
+      dataAckedAt: connection.dataAckedAt < 0 ? null : connection.dataAckedAt,
+      error: connection.error,
     }
   }
 
@@ -153,7 +169,8 @@ export class MptcpSocket extends Duplex {
       this.emit('ready')
       if (this.destroyed) return
     }
-    if (ready & C.POLLERR && (!this.#connected || (ready & C.POLLIN) === 0)) {
+    // What came before the error is still read.
+    if (ready & C.POLLERR && this.#bsd.readableBytes(this.#fd) === 0) {
       this.#fail()
       return
     }
@@ -171,7 +188,12 @@ export class MptcpSocket extends Duplex {
 
   #fail(): void {
     const errno = this.#bsd.getsockopt(this.#fd, C.SOL_SOCKET, C.SO_ERROR)
-    if (typeof errno === 'number' && errno !== 0) this.destroy(socketError(errno, this))
+    if (typeof errno === 'number' && errno !== 0) this.#destroyWith(errno)
+  }
+
+  /** The pending write is told as well, by `_destroy`. */
+  #destroyWith(errno: number): void {
+    this.destroy(socketError(errno, this))
   }
 
   override _read(): void {
@@ -185,7 +207,7 @@ export class MptcpSocket extends Duplex {
       const count = this.#bsd.read(this.#fd, buffer)
       if (count === -E.EAGAIN) return
       if (count < 0) {
-        this.destroy(socketError(-count, this))
+        this.#destroyWith(-count)
         return
       }
       if (count === 0) {
@@ -248,10 +270,8 @@ export class MptcpSocket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (this.#fd >= 0) {
       this.#last = this.#bsd.connectionOf(this.#fd)
-      if (this.#last !== null) this.#last = { ...this.#last, subflows: [...this.#last.subflows] }
-      // Destroyed before both ends had ended: not an orderly close.
-      const orderly = this.#ended && this.writableFinished
-      if (error === null && !orderly && this.#last !== null) this.#bsd.abort(this.#fd)
+      // What was taken from the user and never reached the stack is lost: that must not look whole.
+      if (this.#pendingWrite !== null || this.writableLength > 0) this.#bsd.abort(this.#fd)
       else this.#bsd.close(this.#fd)
       this.#fd = -1
     }

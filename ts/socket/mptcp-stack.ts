@@ -120,6 +120,23 @@ export class MptcpStack {
     return server
   }
 
+  /**
+   * Waits for the connections whose sockets are closed: true when all of them have ended on the wire
+   * (TIME-WAIT is not waited for), false after `limitMs`. What `close` would cut off has then left.
+   */
+  drained(limitMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (all: boolean): void => {
+        clearTimeout(timer)
+        forget?.()
+        resolve(all)
+      }
+      let forget: (() => void) | null = null
+      const timer = setTimeout(() => finish(false), limitMs)
+      forget = this.bsd.whenDrained(() => finish(true))
+    })
+  }
+
   /** Ends everything at once and frees all: no words to the peers, the links are closed. */
   close(): void {
     this.#stack.close()

@@ -8,7 +8,12 @@ import { loadMptcpCoreSync } from '../core/load.js'
 import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import { reap, releaseConnection } from '../mptcp/close.js'
-import { type Connection, EVENT_CLOSED, EVENT_ESTABLISHED } from '../mptcp/connection.js'
+import {
+  type Connection,
+  EVENT_CLOSED,
+  EVENT_ESTABLISHED,
+  EVENT_WRITABLE,
+} from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
 import { subflowSegment } from '../mptcp/input.js'
 import type { Mapping } from '../mptcp/mapping.js'
@@ -25,6 +30,7 @@ import { output, replyNow } from '../mptcp/output.js'
 import type { Endpoint } from '../mptcp/path-manager/endpoint.js'
 import { localAddressId, nearestPath } from '../mptcp/path-manager/path-manager.js'
 import { isNextInOrder, relieve } from '../mptcp/receive-queue.js'
+import { hasSendMemory } from '../mptcp/send-queue.js'
 import { createSubflow, type Subflow } from '../mptcp/subflow.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { type Random, SystemRandom } from '../random.js'
@@ -115,6 +121,7 @@ export class Stack {
       endpoints: this.#endpoints,
       tokens: new Map(),
       extensions,
+      starved: new Set(),
       paths,
       gather: (record, skip, length) => this.#transmitter.gather(record, skip, length),
       transmit: (subflow, segment, sum) =>
@@ -646,7 +653,9 @@ export class Stack {
       this.#transmitter.send(this.links[link], segment.source, segment.destination, segment, 0, 0)
     }
     this.#resets.length = 0
-    for (let round = 0; this.#dirty.length > 0 && round < MAX_ROUNDS; round++) {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      this.#feedStarved()
+      if (this.#dirty.length === 0) break
       const batch = this.#dirty.splice(0, this.#dirty.length)
       for (const connection of batch) {
         connection.dirty = false
@@ -666,10 +675,25 @@ export class Stack {
     }
   }
 
+  /** Memory came back: those that had none for sending go on. */
+  #feedStarved(): void {
+    const { starved } = this.context
+    for (const connection of starved) {
+      if (connection.snd.account === 0) starved.delete(connection)
+      else if (hasSendMemory(this.context, connection)) {
+        starved.delete(connection)
+        connection.events |= EVENT_WRITABLE
+        this.#markDirty(connection)
+      }
+    }
+  }
+
   #settle(connection: Connection, now: number): void {
     if (!this.#connections.has(connection)) return
-    output(this.context, connection, now)
+    // What a dead subflow held goes first, on the others; resets of this turn make more of them.
     reap(this.context, connection)
+    output(this.context, connection, now)
+    if (reap(this.context, connection)) output(this.context, connection, now)
     armTimers(this.context, connection, now)
     const { events } = connection
     if (events !== 0) {

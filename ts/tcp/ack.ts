@@ -43,6 +43,7 @@ export function ackArrives(
   const before = snd.una
   const window = windowOf(tcb, segment.window, segment.flags)
   const sack = sackOffsets(tcb, segment)
+  recovery.deliveredBefore = recovery.highestDelivered
   const sackedBytes = sack === null ? 0 : sackArrives(tcb, sack, now)
   let newBytes = sackedBytes
   let sampleMs = 0

@@ -88,8 +88,10 @@ function nextRetransmission(tcb: Tcb, now: number, limits: Limits): Outgoing | n
   const { recovery } = tcb
   // The first retransmission of a phase always goes; the others as the window has room.
   const first = recovery.retransmitBytes === 0
-  if (!first && inflightBytes(tcb) + (segment.end - segment.start) > tcb.congestion.cwnd)
+  if (!first && inflightBytes(tcb) + (segment.end - segment.start) > tcb.congestion.cwnd) {
+    tcb.cwndLimited = true
     return null
+  }
   const dataEnd = segment.end - (segment.control ? 1 : 0)
   const most = Math.max(payloadRoom(tcb, limits.optionBytes), limits.limit)
   if (dataEnd - segment.start > most) splitSegment(tcb, index, segment.start + most)

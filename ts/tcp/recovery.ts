@@ -62,7 +62,8 @@ export function splitSegment(tcb: Tcb, index: number, offset: number): void {
 function noteDelivered(tcb: Tcb, segment: SentSegment, now: number): void {
   const { recovery } = tcb
   const retransmitted = (segment.marks & RETRANSMITTED) !== 0
-  if (!retransmitted && segment.end < recovery.highestDelivered) recovery.reorderingSeen = true
+  // What one ACK reports has no order of its own.
+  if (!retransmitted && segment.end < recovery.deliveredBefore) recovery.reorderingSeen = true
   recovery.highestDelivered = Math.max(recovery.highestDelivered, segment.end)
   // An ACK sooner than any round trip is of the original, not of the retransmission.
   if (retransmitted && now - segment.sentAt < tcb.rtt.minMs) return
@@ -102,15 +103,19 @@ const summary: AckSummary = { newBytes: 0, sampleMs: 0 }
 export function acknowledge(tcb: Tcb, ack: number, now: number): AckSummary {
   summary.newBytes = 0
   summary.sampleMs = 0
+  let ambiguous = false
   let segment = tcb.sent.first()
   while (segment !== undefined && segment.start < ack) {
     if (segment.end > ack) splitSegment(tcb, 0, ack)
     tcb.sent.shift()
     const clean = (segment.marks & (RETRANSMITTED | SACKED)) === 0
+    if (segment.marks & RETRANSMITTED) ambiguous = true
     summary.newBytes += settle(tcb, segment, now)
     if (clean) summary.sampleMs = Math.max(now - segment.sentAt, 0.001)
     segment = tcb.sent.first()
   }
+  // Where ACKs were lost, one for a retransmission also covers segments that arrived long ago.
+  if (ambiguous) summary.sampleMs = 0
   return summary
 }
 

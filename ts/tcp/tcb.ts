@@ -146,8 +146,9 @@ export interface Tcb {
     /** The round trip of that transmission. */
     rackRttMs: number
     reorderingSeen: boolean
-    /** Highest offset SACKed or acknowledged. */
+    /** Highest offset SACKed or acknowledged; and the same before the ACK that is being taken. */
     highestDelivered: number
+    deliveredBefore: number
   }
 
   ack: {
@@ -264,6 +265,7 @@ export function createTcb(options: TcbOptions): Tcb {
       rackRttMs: 0,
       reorderingSeen: false,
       highestDelivered: 0,
+      deliveredBefore: 0,
     },
     ack: {
       owed: ACK_NONE,

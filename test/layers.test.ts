@@ -1,0 +1,166 @@
+// The layers: a file imports from its own layer and from those below it, and no files import one another
+// in a circle. docs/design.md says which layer is which; this test is what keeps it so.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../ts', import.meta.url))
+
+/** From the bottom up; those on one line may not see one another. */
+const LAYERS: readonly (readonly string[])[] = [
+  ['counters.ts', 'clock.ts', 'random.ts'],
+  ['core'],
+  ['wire'],
+  ['link'],
+  ['tcp'],
+  ['mptcp'],
+  ['stack'],
+  ['socket'],
+  ['emulator', 'packetdrill', 'capture'],
+  ['cli'],
+  ['index.ts'],
+]
+
+/** These stand beside the stack, not on it: links and files of packets, for whoever has some. */
+const NO_HIGHER_THAN: Readonly<Record<string, string>> = { emulator: 'link', capture: 'link' }
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  readonly typeOnly: boolean
+}
+
+/** Import and export-from statements of one text. */
+function importsIn(text: string): { specifier: string; typeOnly: boolean }[] {
+  const withoutComments = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+  const pattern =
+    /^(?:import|export)\s+(type\s)?(?:([^'";]*?)\s+from\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm
+  return [...withoutComments.matchAll(pattern)].map((match) => {
+    const [, type, names = '', specifier, dynamic] = match
+    const inner = names.startsWith('{') ? names.slice(1, names.lastIndexOf('}')).split(',') : null
+    const allTypes = inner?.every((name) => name.trim() === '' || /^\s*type\s/.test(name)) ?? false
+    return { specifier: specifier ?? dynamic!, typeOnly: type !== undefined || allTypes }
+  })
+}
+
+function allImports(): Import[] {
+  const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.d.ts'),
+  )
+  return files.flatMap((name) =>
+    importsIn(readFileSync(join(ROOT, name), 'utf8'))
+      .filter(({ specifier }) => specifier.startsWith('.'))
+      .map(({ specifier, typeOnly }) => ({
+        from: name,
+        to: relative(ROOT, resolve(ROOT, dirname(name), specifier)).replace(/\.js$/, '.ts'),
+        typeOnly,
+      })),
+  )
+}
+
+const folderOf = (file: string): string => file.split('/')[0]!
+const layerOf = (file: string): number =>
+  LAYERS.findIndex((names) => names.includes(folderOf(file)))
+
+function mayImport(from: string, to: string): boolean {
+  const [a, b] = [folderOf(from), folderOf(to)]
+  if (a === b) return true
+  const ceiling = NO_HIGHER_THAN[a]
+  if (ceiling !== undefined && layerOf(to) > layerOf(ceiling)) return false
+  return layerOf(to) < layerOf(from)
+}
+
+/** One circle of the graph as a list of files, or null. */
+function findCircle(edges: ReadonlyMap<string, readonly string[]>): string[] | null {
+  const state = new Map<string, 'open' | 'done'>()
+  const trail: string[] = []
+  const visit = (file: string): string[] | null => {
+    if (state.get(file) === 'done') return null
+    if (state.get(file) === 'open') return [...trail.slice(trail.indexOf(file)), file]
+    state.set(file, 'open')
+    trail.push(file)
+    for (const next of edges.get(file) ?? []) {
+      const circle = visit(next)
+      if (circle !== null) return circle
+    }
+    trail.pop()
+    state.set(file, 'done')
+    return null
+  }
+  for (const file of edges.keys()) {
+    const circle = visit(file)
+    if (circle !== null) return circle
+  }
+  return null
+}
+
+function edgesOf(imports: readonly Import[]): Map<string, string[]> {
+  const edges = new Map<string, string[]>()
+  for (const { from, to, typeOnly } of imports) {
+    if (typeOnly) continue
+    const list = edges.get(from)
+    if (list === undefined) edges.set(from, [to])
+    else list.push(to)
+  }
+  return edges
+}
+
+describe('layers', () => {
+  const imports = allImports()
+
+  it('every file belongs to a layer', () => {
+    const strays = new Set(
+      imports.flatMap(({ from, to }) => [from, to]).filter((f) => layerOf(f) < 0),
+    )
+    expect([...strays]).toEqual([])
+    expect(imports.length).toBeGreaterThan(100)
+  })
+
+  it('no file imports from a layer above its own, not even a type', () => {
+    const upward = imports
+      .filter(({ from, to }) => !mayImport(from, to))
+      .map(({ from, to }) => `${from} -> ${to}`)
+    expect(upward).toEqual([])
+  })
+
+  it('no files import one another in a circle', () => {
+    expect(findCircle(edgesOf(imports))).toBeNull()
+  })
+
+  it('the test sees what it looks for', () => {
+    expect(
+      importsIn(`import type { A } from './a.js'
+import { type B, type C } from './b.js'
+import { type D, e } from './c.js'
+import {
+  f,
+} from './d.js'
+import './e.js'
+export * from './f.js'
+// import './no.js'
+const x = await import('./g.js')`),
+    ).toEqual([
+      { specifier: './a.js', typeOnly: true },
+      { specifier: './b.js', typeOnly: true },
+      { specifier: './c.js', typeOnly: false },
+      { specifier: './d.js', typeOnly: false },
+      { specifier: './e.js', typeOnly: false },
+      { specifier: './f.js', typeOnly: false },
+      { specifier: './g.js', typeOnly: false },
+    ])
+    expect(mayImport('tcp/input.ts', 'mptcp/input.ts')).toBe(false)
+    expect(mayImport('capture/pcapng.ts', 'stack/stack.ts')).toBe(false)
+    expect(mayImport('mptcp/input.ts', 'tcp/input.ts')).toBe(true)
+    expect(
+      findCircle(
+        new Map([
+          ['a', ['b']],
+          ['b', ['c']],
+          ['c', ['b']],
+        ]),
+      ),
+    ).toEqual(['b', 'c', 'b'])
+  })
+})
