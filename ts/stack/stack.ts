@@ -1,5 +1,6 @@
-// The stack: links below, sockets above. It finds the subflow of each packet, runs the turn (input,
-// output, notify, timers), and owns the core's memory, the listeners and the ports.
+// The stack: links below, sockets above. It runs the turn (input, output, notify, timers), and owns the
+// core's memory, the connections and the ports. How packets find their subflow is arrivals.ts; what
+// strangers open, passive-open.ts.
 
 import { type Clock, RealClock } from '../clock.js'
 import type { MptcpCore } from '../core/core.js'
@@ -8,51 +9,26 @@ import { loadMptcpCoreSync } from '../core/load.js'
 import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import { reap, releaseConnection } from '../mptcp/close.js'
-import {
-  type Connection,
-  EVENT_CLOSED,
-  EVENT_ESTABLISHED,
-  EVENT_WRITABLE,
-} from '../mptcp/connection.js'
+import { type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
-import { subflowSegment } from '../mptcp/input.js'
 import type { Mapping } from '../mptcp/mapping.js'
-import { mpCapableOf, synWithCapable } from '../mptcp/mp-capable.js'
-import {
-  joinRefusal,
-  joinSynArrived,
-  mpJoinOf,
-  RESET_MPTCP_ERROR,
-  RESET_NO_RESOURCES,
-} from '../mptcp/mp-join.js'
-import { createConnection, createSubflowTcb, openSubflow } from '../mptcp/open.js'
-import { output, replyNow } from '../mptcp/output.js'
+import { createConnection, openSubflow } from '../mptcp/open.js'
+import { output } from '../mptcp/output.js'
 import type { Endpoint } from '../mptcp/path-manager/endpoint.js'
-import { localAddressId, nearestPath } from '../mptcp/path-manager/path-manager.js'
-import { isNextInOrder, relieve } from '../mptcp/receive-queue.js'
+import { nearestPath } from '../mptcp/path-manager/path-manager.js'
 import { hasSendMemory } from '../mptcp/send-queue.js'
-import { createSubflow, type Subflow } from '../mptcp/subflow.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { type Random, SystemRandom } from '../random.js'
-import { sequenceOffset } from '../tcp/input.js'
-import { synArrives } from '../tcp/listen.js'
-import { formatAddress, type IpAddress, parseAddress, sameAddress } from '../wire/address.js'
-import { parseIcmp } from '../wire/icmp.js'
-import {
-  type IpPacket,
-  PROTOCOL_ICMP,
-  PROTOCOL_ICMPV6,
-  PROTOCOL_TCP,
-  parseIp,
-  pseudoHeaderSum,
-} from '../wire/ip.js'
-import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
-import { parseSegment, readChecksum } from '../wire/tcp.js'
-import { type MptcpStackOptions, optionError, type StackConfig, validate } from './config.js'
+import { type IpAddress, sameAddress } from '../wire/address.js'
+import type { Segment } from '../wire/segment.js'
+import { Arrivals } from './arrivals.js'
+import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
 import { Deadlines } from './deadlines.js'
-import { Demux, type DemuxEntry } from './demux.js'
-import { icmpArrives } from './icmp.js'
-import { createListener, hasRoom, type Listener, takes } from './listener.js'
+import { Demux } from './demux.js'
+import type { Listener } from './listener.js'
+import type { Notify } from './notify.js'
+import { PassiveOpener } from './passive-open.js'
+import { makeEndpoints, makePaths } from './paths.js'
 import { type OwedReset, resetFor } from './reset.js'
 import { Transmitter } from './transmit.js'
 
@@ -63,9 +39,6 @@ const MAX_RESETS = 64
 
 /** Bounded: connections in TIME-WAIT, which a busy peer leaves behind; the oldest ends early. */
 const MAX_TIME_WAIT = 4096
-
-/** Told once a turn what happened to a connection: EVENT_* bits. */
-export type Notify = (events: number) => void
 
 export class Stack {
   readonly core: MptcpCore
@@ -81,17 +54,16 @@ export class Stack {
   readonly #transmitter: Transmitter
   readonly #connections = new Set<Connection>()
   readonly #owners = new Map<Connection, Notify>()
-  readonly #listeners: Listener[] = []
-  readonly #endpoints: Endpoint[] = []
+  readonly #arrivals: Arrivals
+  readonly #passive: PassiveOpener
+  readonly #endpoints: readonly Endpoint[]
   readonly #dirty: Connection[] = []
   readonly #resets: OwedReset[] = []
   /** In the order in which they came. */
   readonly #timeWait = new Set<Connection>()
-  readonly #faults = { tcp: 0, mptcp: 0 }
   #turnScheduled = false
   #inTurn = false
   #closed = false
-  #arrivalLink = 0
 
   constructor(options: MptcpStackOptions) {
     this.config = validate(options)
@@ -109,7 +81,7 @@ export class Stack {
     this.#transmitter = new Transmitter(this.core, this.counters)
     this.#deadlines = new Deadlines(this.clock, () => this.#timersFire())
     const paths = makePaths(options.links)
-    this.#makeEndpoints(options, paths)
+    this.#endpoints = makeEndpoints(options.endpoints, paths)
     const extensions: (Mapping | null)[] = new Array(
       this.core.u32[(HEADER >> 2) + HEADER_WORDS.EXTENSION_COUNT] + 1,
     ).fill(null)
@@ -138,34 +110,25 @@ export class Stack {
       oweReset: (segment) => this.#oweReset(segment, null),
       takePort: (address, remote, remotePort) => this.#takePort(address, remote, remotePort),
     }
+    const stack = this
+    this.#passive = new PassiveOpener(this.context, {
+      get link() {
+        return stack.#arrivals.link
+      },
+      changed: (connection) => this.touch(connection),
+      adopt: (connection, notify) => {
+        this.#connections.add(connection)
+        this.#owners.set(connection, notify)
+      },
+      oweReset: (segment, reason) => this.#oweReset(segment, reason),
+    })
+    this.#arrivals = new Arrivals(this.context, this.links, this.#demux, {
+      changed: (connection) => this.#markDirty(connection),
+      stranger: (segment, now) => this.#passive.stranger(segment, now),
+    })
     const staging = this.core.u8.subarray(STAGING_RECEIVE, STAGING_RECEIVE + STAGING_RECEIVE_BYTES)
     for (let i = 0; i < this.links.length; i++) {
       this.links[i].open((batch) => this.#receive(batch, i), staging)
-    }
-  }
-
-  #makeEndpoints(options: MptcpStackOptions, paths: readonly LocalPath[]): void {
-    const given = options.endpoints
-    const wanted =
-      given ??
-      paths.map((path) => ({ address: formatAddress(path.address), subflow: true, signal: true }))
-    let nextId = 1
-    for (const each of wanted) {
-      const address = parseAddress(each.address)
-      if (address === null)
-        throw optionError(`endpoint address '${each.address}' is not an IP address`)
-      const id = ('id' in each ? each.id : undefined) ?? nextId
-      nextId = id + 1
-      if (id < 1 || id > 255) throw optionError(`endpoint id must be from 1 to 255, not ${id}`)
-      this.#endpoints.push({
-        id,
-        address,
-        port: ('port' in each ? each.port : undefined) ?? 0,
-        subflow: each.subflow ?? false,
-        signal: each.signal ?? false,
-        backup: ('backup' in each ? each.backup : undefined) ?? false,
-        automatic: given === undefined,
-      })
     }
   }
 
@@ -224,34 +187,19 @@ export class Stack {
     else this.#owners.set(connection, notify)
   }
 
+  /** Starts to listen; null if the address and port are taken. */
   listen(
     address: IpAddress | null,
     port: number,
     backlog: number,
     plain: boolean,
   ): Listener | null {
-    const taken = this.#listeners.some(
-      (each) =>
-        each.port === port &&
-        (each.address === null || address === null || sameAddress(each.address, address)),
-    )
-    if (taken) return null
-    const listener = createListener(address, port, backlog, plain)
-    this.#listeners.push(listener)
-    return listener
+    return this.#passive.listen(address, port, backlog, plain)
   }
 
   /** Ends a listener; connections that nobody accepted are reset. */
   unlisten(listener: Listener): void {
-    const index = this.#listeners.indexOf(listener)
-    if (index >= 0) this.#listeners.splice(index, 1)
-    for (const connection of [...listener.opening, ...listener.ready]) {
-      for (const subflow of connection.subflows) subflow.resetOwed = -1
-      connection.detached = true
-      this.touch(connection)
-    }
-    listener.ready.length = 0
-    listener.opening.clear()
+    this.#passive.unlisten(listener)
   }
 
   /** An application's call changed the connection: it gets a turn before time moves on. */
@@ -277,7 +225,6 @@ export class Stack {
     this.#drainFreed()
     this.#connections.clear()
     this.#owners.clear()
-    this.#listeners.length = 0
     this.#deadlines.close()
     for (const link of this.links) link.close()
   }
@@ -293,7 +240,7 @@ export class Stack {
     const start = this.#random.below(count)
     for (let i = 0; i < count; i++) {
       const port = first + ((start + i) % count)
-      if (!this.#listeners.some((each) => each.port === port)) return port
+      if (!this.#passive.isListening(port)) return port
     }
     return 0
   }
@@ -315,7 +262,7 @@ export class Stack {
     const start = this.#random.below(count)
     for (let i = 0; i < count; i++) {
       const port = first + ((start + i) % count)
-      if (this.#listeners.some((each) => each.port === port)) continue
+      if (this.#passive.isListening(port)) continue
       if (this.#demux.find(address, port, remote, remotePort) === undefined) return port
     }
     return 0
@@ -326,304 +273,13 @@ export class Stack {
   #receive(batch: PacketBatch, link: number): void {
     if (this.#closed) return
     const now = this.clock.now()
-    this.#arrivalLink = link
-    const shared = batch.bytes.buffer === this.core.memory
-    for (let i = 0; i < batch.count; i++) {
-      this.counters.IpInReceives++
-      const length = batch.length[i]
-      let offset = batch.offset[i] + (shared ? batch.bytes.byteOffset : 0)
-      if (!shared) {
-        if (length > STAGING_RECEIVE_BYTES) continue
-        this.core.u8.set(
-          batch.bytes.subarray(batch.offset[i], batch.offset[i] + length),
-          STAGING_RECEIVE,
-        )
-        offset = STAGING_RECEIVE
-      }
-      this.#packet(offset, length, batch.needsCsum[i] === 1, now)
-    }
+    this.#arrivals.receive(batch, link, now)
     this.#turn(now)
-  }
-
-  #packet(offset: number, length: number, needsCsum: boolean, now: number): void {
-    const { counters } = this
-    const ip = parseIp(this.core.u8, offset, length)
-    if (ip === null) {
-      counters.IpInHdrErrors++
-      return
-    }
-    if (!this.#isOurs(ip.destination)) {
-      counters.IpInAddrErrors++
-      return
-    }
-    if (ip.protocol === PROTOCOL_ICMP || ip.protocol === PROTOCOL_ICMPV6) {
-      const error = parseIcmp(this.core.u8, ip)
-      if (error === null) counters.IcmpInIgnored++
-      else {
-        const entry = icmpArrives(this.context, error, (local, localPort, remote, remotePort) =>
-          this.#demux.find(local, localPort, remote, remotePort),
-        )
-        if (entry !== null) this.#markDirty(entry.connection)
-      }
-      return
-    }
-    if (ip.protocol !== PROTOCOL_TCP) {
-      counters.IpInUnknownProtos++
-      return
-    }
-    counters.TcpInSegs++
-    const segment = parseSegment(this.core.u8, ip, this.#faults)
-    if (segment === null) {
-      counters.TcpInErrs++
-      return
-    }
-    if (this.#faults.tcp > 0 || this.#faults.mptcp > 0) {
-      counters.TcpBadOptions += this.#faults.tcp
-      counters.MptcpBadOptions += this.#faults.mptcp
-      this.#faults.tcp = 0
-      this.#faults.mptcp = 0
-    }
-    const entry = this.#demux.find(
-      segment.destination,
-      segment.destinationPort,
-      segment.source,
-      segment.sourcePort,
-    )
-    if (entry === undefined) {
-      if (this.#sumIsRight(ip, segment, needsCsum)) this.#stranger(segment, now)
-      return
-    }
-    this.#segment(entry, ip, segment, needsCsum, now)
-  }
-
-  /** A segment of a known subflow: its payload goes to slots while it is summed. */
-  #segment(
-    entry: DemuxEntry,
-    ip: IpPacket,
-    segment: Segment,
-    needsCsum: boolean,
-    now: number,
-  ): void {
-    const { connection, subflow } = entry
-    let chain = 0
-    if (segment.payloadLength > 0 && connection.rcv.account !== 0) {
-      const { kernel } = this.core
-      const offset = sequenceOffset(subflow.tcb, segment)
-      const privileged = isNextInOrder(this.context, connection, subflow, segment, offset) ? 1 : 0
-      const take = (): number =>
-        kernel.mptcp_payload_take(
-          connection.rcv.account,
-          privileged,
-          segment.payloadOffset,
-          segment.payloadLength,
-          offset,
-          0,
-          0,
-          0,
-        )
-      chain = take()
-      if (chain === 0 && relieve(this.context, connection)) chain = take()
-      if (chain === 0) {
-        this.counters.TcpExtTCPRcvQDrop++
-        // The ACK that it carries may be what frees memory: that much is still used.
-        if (!this.#sumIsRight(ip, segment, needsCsum)) return
-        segment.payloadLength = 0
-        segment.flags &= ~0x01
-      } else {
-        const sum = this.core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_SUM]
-        if (!this.#isRight(ip, segment, sum, needsCsum)) {
-          kernel.mptcp_chain_free(chain)
-          return
-        }
-      }
-    } else if (!this.#sumIsRight(ip, segment, needsCsum)) return
-    subflowSegment(this.context, connection, subflow, segment, chain, now)
-    this.#markDirty(connection)
-    // Duplicate ACKs and every second segment's ACK leave at once, not at the end of the batch.
-    replyNow(this.context, connection, subflow, now)
-  }
-
-  #sumIsRight(ip: IpPacket, segment: Segment, needsCsum: boolean): boolean {
-    const sum = this.core.kernel.mptcp_checksum(segment.payloadOffset, segment.payloadLength, 0)
-    return this.#isRight(ip, segment, sum, needsCsum)
-  }
-
-  #isRight(ip: IpPacket, segment: Segment, payloadSum: number, needsCsum: boolean): boolean {
-    const { caps } = this.links[this.#arrivalLink]
-    if (needsCsum && caps.checksum === 'flagged') return true
-    const header = segment.payloadOffset - ip.payloadOffset
-    const pseudo = pseudoHeaderSum(ip.source, ip.destination, PROTOCOL_TCP, ip.payloadLength)
-    const { kernel } = this.core
-    let seed = pseudo + payloadSum
-    seed = (seed & 0xffff) + (seed >>> 16)
-    if (kernel.mptcp_checksum(ip.payloadOffset, header, seed) === 0xffff) return true
-    // A local sender left the sum to its device: the field holds the pseudo-header's.
-    if (caps.checksum === 'may-be-partial') {
-      if (readChecksum(this.core.u8, ip.payloadOffset) === pseudo) return true
-    }
-    this.counters.TcpInCsumErrors++
-    return false
-  }
-
-  #isOurs(address: IpAddress): boolean {
-    for (const path of this.context.paths) if (sameAddress(path.address, address)) return true
-    return false
-  }
-
-  /** No subflow has this 4-tuple: a SYN for a listener, a MP_JOIN, or nothing of ours. */
-  #stranger(segment: Segment, now: number): void {
-    const { flags } = segment
-    if (flags & RST) return
-    if ((flags & (SYN | ACK)) !== SYN) {
-      this.counters.TcpNoPorts++
-      this.#oweReset(segment, null)
-      return
-    }
-    const join = mpJoinOf(segment)
-    if (join !== null && join.phase === 'SYN') {
-      this.counters.MPJoinSynRx++
-      const connection = this.context.tokens.get(join.token)
-      if (connection === undefined) {
-        this.counters.MPJoinNoTokenFound++
-        this.#oweReset(segment, RESET_MPTCP_ERROR)
-        return
-      }
-      this.#join(connection, segment, join.nonce, join.addressId, join.backup, now)
-      return
-    }
-    const listener = this.#listeners.find((each) =>
-      takes(each, segment.destination, segment.destinationPort),
-    )
-    if (listener === undefined) {
-      this.counters.TcpNoPorts++
-      this.#oweReset(segment, null)
-      return
-    }
-    this.#passiveOpen(listener, segment, now)
-  }
-
-  #passiveOpen(listener: Listener, segment: Segment, now: number): void {
-    const path = this.#localPath(segment.destination)
-    if (!hasRoom(listener) || path === null) {
-      this.counters.TcpExtListenOverflows++
-      return
-    }
-    const option = listener.plain ? null : mpCapableOf(segment)
-    const connection = createConnection(this.context, {
-      role: 'server',
-      remote: segment.source,
-      remotePort: segment.sourcePort,
-      plain: option === null,
-      now,
-    })
-    if (connection === null) {
-      this.counters.TcpExtListenOverflows++
-      return
-    }
-    const subflow = this.#acceptSubflow(connection, segment, path, 'initial', 0, 0, now)
-    if (subflow === null) {
-      releaseConnection(this.context, connection)
-      this.counters.TcpExtListenOverflows++
-      return
-    }
-    if (option !== null) synWithCapable(this.context, connection, option)
-    this.#connections.add(connection)
-    listener.opening.add(connection)
-    this.#owners.set(connection, (events) => this.#opening(listener, connection, events))
-    this.#markDirty(connection)
-  }
-
-  /** Events of a connection that nobody has accepted yet. */
-  #opening(listener: Listener, connection: Connection, events: number): void {
-    if (events & EVENT_CLOSED) {
-      listener.opening.delete(connection)
-      const index = listener.ready.indexOf(connection)
-      if (index < 0 || connection.error !== null) {
-        if (index >= 0) listener.ready.splice(index, 1)
-        connection.detached = true
-        return
-      }
-    }
-    if (events & EVENT_ESTABLISHED) {
-      listener.opening.delete(connection)
-      listener.ready.push(connection)
-      // What happened before it was accepted is told to whoever accepts it.
-      listener.notify?.()
-    }
-  }
-
-  #join(
-    connection: Connection,
-    segment: Segment,
-    nonce: number,
-    addressId: number,
-    backup: boolean,
-    now: number,
-  ): void {
-    const path = this.#localPath(segment.destination)
-    const refusal = joinRefusal(this.context, connection)
-    if (refusal !== null || path === null) {
-      this.counters.MPJoinRejected++
-      this.#oweReset(segment, refusal ?? RESET_NO_RESOURCES)
-      return
-    }
-    const localId = localAddressId(this.context, connection, path.address)
-    const subflow = this.#acceptSubflow(connection, segment, path, 'join', localId, addressId, now)
-    if (subflow === null) {
-      this.#oweReset(segment, RESET_NO_RESOURCES)
-      return
-    }
-    joinSynArrived(this.context, connection, subflow, nonce, backup)
-    this.#markDirty(connection)
-  }
-
-  #acceptSubflow(
-    connection: Connection,
-    segment: Segment,
-    path: LocalPath,
-    kind: 'initial' | 'join',
-    localId: number,
-    remoteId: number,
-    now: number,
-  ): Subflow | null {
-    const tcb = createSubflowTcb(this.context, connection, path)
-    if (tcb === null) return null
-    const endpoint = this.#endpoints.find((each) => sameAddress(each.address, path.address))
-    const subflow = createSubflow({
-      id: connection.nextSubflowId++,
-      tcb,
-      kind,
-      opener: false,
-      path,
-      localPort: segment.destinationPort,
-      remote: segment.source,
-      remotePort: segment.sourcePort,
-      localAddressId: localId,
-      remoteAddressId: remoteId,
-      localNonce: this.#random.uint32(),
-      backup: endpoint?.backup ?? false,
-    })
-    synArrives(tcb, segment, now)
-    connection.subflows.push(subflow)
-    this.#demux.add(connection, subflow)
-    this.counters.TcpPassiveOpens++
-    return subflow
-  }
-
-  /** The path of a subflow that the peer opens: its answers leave by the link that it came by. */
-  #localPath(address: IpAddress): LocalPath | null {
-    const { paths } = this.context
-    const own = paths.find((each) => sameAddress(each.address, address))
-    if (own === undefined) return null
-    const here = paths.find(
-      (each) => each.link === this.#arrivalLink && each.address.family === address.family,
-    )
-    return here === undefined ? own : { ...here, address: own.address }
   }
 
   #oweReset(segment: Segment, reason: number | null): void {
     if (this.#resets.length >= MAX_RESETS) return
-    this.#resets.push({ link: this.#arrivalLink, segment: resetFor(segment, reason) })
+    this.#resets.push({ link: this.#arrivals.link, segment: resetFor(segment, reason) })
   }
 
   #markDirty(connection: Connection): void {
@@ -744,21 +400,4 @@ export class Stack {
 function isInTimeWait(connection: Connection): boolean {
   const { subflows } = connection
   return subflows.length > 0 && subflows.every((subflow) => subflow.tcb.state === 'TIME-WAIT')
-}
-
-/** One path for each address of each link. */
-function makePaths(links: readonly Link[]): LocalPath[] {
-  const paths: LocalPath[] = []
-  links.forEach((link, index) => {
-    for (const text of link.addresses) {
-      const address = parseAddress(text)
-      if (address === null) throw optionError(`link ${link.name}: '${text}' is not an IP address`)
-      const headers = address.family === 4 ? 40 : 60
-      const mss = link.caps.mtu - headers
-      if (mss < 88) throw optionError(`link ${link.name}: an MTU of ${link.caps.mtu} is too small`)
-      const limit = link.caps.tso > 0 ? Math.min(link.caps.tso, 65_535) - headers - 40 : 0
-      paths.push({ address, link: index, mss, limit })
-    }
-  })
-  return paths
 }
