@@ -74,6 +74,11 @@ const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const SOL_MPTCP = 284
 const MPTCP_INFO = 1
+const SOL_TCP = 6
+/** The first byte of struct tcp_info is the state. */
+const TCP_INFO = 11
+/** FIN-WAIT-1, LAST-ACK, CLOSING: our FIN is not acknowledged. */
+const UNACKNOWLEDGED = [4, 9, 11]
 const FLAG_FALLBACK = 1
 const FLAG_REMOTE_KEY_RECEIVED = 2
 /** More than struct mptcp_info has grown to. */
@@ -184,6 +189,38 @@ export function mptcpInfo(of: Socket | number): KernelMptcpInfo | null {
   const length = new Uint32Array([value.length])
   if (libc.getsockopt(fd, SOL_MPTCP, MPTCP_INFO, value, length) < 0) return null
   return parseInfo(new DataView(value.buffer))
+}
+
+/** A second descriptor of a connection: it can be asked about after the Socket is closed. */
+export class HeldConnection {
+  readonly #libc: Libc
+  readonly #fd: number
+  #open = true
+
+  constructor(socket: Socket) {
+    this.#libc = needLibc('asking about a connection needs')
+    this.#fd = this.#libc.dup(descriptor(socket))
+    if (this.#fd < 0) throw codedError(this.#libc.errno(), 'cannot hold the connection')
+  }
+
+  /** As mptcpInfo. */
+  info(): KernelMptcpInfo | null {
+    return this.#open ? mptcpInfo(this.#fd) : null
+  }
+
+  /** After the end was sent: whether the peer has all, the end included. */
+  isDelivered(): boolean {
+    const info = this.info()
+    if (info !== null) return info.sndUna === info.writeSeq
+    const value = new Uint8Array(1)
+    const result = this.#libc.getsockopt(this.#fd, SOL_TCP, TCP_INFO, value, new Uint32Array([1]))
+    return result < 0 || !UNACKNOWLEDGED.includes(value[0]!)
+  }
+
+  close(): void {
+    if (this.#open) this.#libc.close(this.#fd)
+    this.#open = false
+  }
 }
 
 function parseInfo(view: DataView): KernelMptcpInfo {

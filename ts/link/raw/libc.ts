@@ -12,6 +12,7 @@ export interface Libc {
   listen(fd: number, backlog: number): number
   connect(fd: number, address: Uint8Array, length: number): number
   close(fd: number): number
+  dup(fd: number): number
   /** `length` holds the size of `value`, and then how much of it was written. */
   getsockopt(
     fd: number,
@@ -57,6 +58,7 @@ export function loadLibc(): Libc | null {
       listen: process.func('int listen(int fd, int backlog)'),
       connect: process.func('int connect(int fd, const uint8_t *address, uint32_t length)'),
       close: process.func('int close(int fd)'),
+      dup: process.func('int dup(int fd)'),
       getsockopt: process.func(
         `int getsockopt(${option}, _Out_ uint8_t *value, _Inout_ uint32_t *length)`,
       ),

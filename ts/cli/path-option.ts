@@ -1,0 +1,65 @@
+// `--path DEV[=ADDR][@GATEWAY][,flag…]`: a device, the address of it that is used, the neighbour behind
+// it, and what the path manager may do with it.
+
+import { InvalidArgumentError } from 'commander'
+import type { MptcpEndpointOptions } from '../stack/config.js'
+import { parseAddress } from '../wire/address.js'
+
+export const PATH_FLAGS = ['backup', 'signal', 'subflow', 'fullmesh', 'laminar'] as const
+export type PathFlag = (typeof PATH_FLAGS)[number]
+
+export interface PathOption {
+  device: string
+  address: string | undefined
+  gateway: string | undefined
+  flags: PathFlag[]
+}
+
+const FORM = 'Write DEV[=ADDR][@GATEWAY][,backup|signal|subflow].'
+
+export function parsePathOption(text: string): PathOption {
+  const [where = '', ...flags] = text.split(',').map((part) => part.trim())
+  const match = /^([^=@\s]+)(?:=([^=@\s]+))?(?:@([^=@\s]+))?$/.exec(where)
+  if (match === null) throw new InvalidArgumentError(FORM)
+  const [, device, address, gateway] = match
+  for (const each of [address, gateway]) {
+    if (each !== undefined && parseAddress(each) === null) {
+      throw new InvalidArgumentError(`'${each}' is not an IP address. ${FORM}`)
+    }
+  }
+  for (const flag of flags) {
+    if (!(PATH_FLAGS as readonly string[]).includes(flag)) {
+      throw new InvalidArgumentError(`There is no flag '${flag}'. ${FORM}`)
+    }
+  }
+  return { device: device as string, address, gateway, flags: flags as PathFlag[] }
+}
+
+/**
+ * What a path is to the path manager. The first path is the initial subflow's: it is announced or
+ * joined from only if that was asked for.
+ */
+export function pathRoles(
+  path: PathOption,
+  index: number,
+  listening: boolean,
+): { subflow: boolean; signal: boolean; backup: boolean } {
+  const asked = path.flags.includes('subflow') || path.flags.includes('signal')
+  const byDefault = !asked && index > 0
+  return {
+    subflow: path.flags.includes('subflow') || (byDefault && !listening),
+    signal: path.flags.includes('signal') || (byDefault && listening),
+    backup: path.flags.includes('backup'),
+  }
+}
+
+/** The endpoints of a stack of our own, an entry for each address of each path, ids from 1. */
+export function stackEndpoints(
+  paths: readonly PathOption[],
+  addresses: readonly (readonly string[])[],
+  listening: boolean,
+): MptcpEndpointOptions[] {
+  return paths.flatMap((path, i) =>
+    (addresses[i] ?? []).map((address) => ({ address, ...pathRoles(path, i, listening) })),
+  )
+}
