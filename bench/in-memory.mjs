@@ -2,8 +2,8 @@
 // carry. Wall time, so run it on a quiet machine: `npm run build && node bench/in-memory.mjs`.
 
 import {
-  loadMptcpCore,
   MPTCP_CONSTANTS as C,
+  loadMptcpCore,
   MptcpEmulatedNetwork,
   MptcpSeededRandom,
   MptcpStack,

@@ -1,9 +1,9 @@
 // What a user of the package can see bears the prefix, and a subflow is nothing that a user can make.
 
 import { describe, expect, it } from 'vitest'
+import * as core from '../ts/core/index.js'
 import { COUNTER_MEANINGS } from '../ts/counters.js'
 import * as main from '../ts/index.js'
-import * as core from '../ts/core/index.js'
 
 /** `MPTCP_…`, `mptcp…`, `Mptcp…`, or a verb before it: `loadMptcpCore`. */
 const PREFIXED = /^(MPTCP_|mptcp|Mptcp|(load|open)Mptcp)/
