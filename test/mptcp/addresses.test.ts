@@ -197,6 +197,28 @@ describe.each(BACKENDS)('a path that dies, %s core', (core) => {
     expect(c.subflow(used).stale).toBe(false)
   })
 
+  it('a stale subflow is asked for a sign of life, and repeats its data at once when one comes', () => {
+    const c = established({ core })
+    const peer = joined(c)
+    c.connection.snd.noDelay = true
+    c.writes(1000)
+    const used = c.sendsAll()[0]!.peer
+    const other = used === c.peer ? peer : c.peer
+    c.after(300)
+    c.sendsAll()
+    c.receives({ seq: 1, ack: 1001, mptcp: [dss({ ack: 1001 })] }, other)
+    // By now the timeout has backed off to a second and more.
+    c.after(1500)
+    const asked = c.sendsAll().filter((each) => each.peer === used && each.length === 0)
+    expect(asked.length).toBeGreaterThanOrEqual(4)
+    expect(asked[0]!.seq).toBe(0)
+    c.receives({ seq: 1, ack: 1, mptcp: [dss({ ack: 1001 })] }, used)
+    const again = c.sendsAll().filter((each) => each.peer === used && each.length > 0)
+    expect(again[0]).toMatchObject({ seq: 1 })
+    c.receives({ seq: 1, ack: 1001, mptcp: [dss({ ack: 1001 })] }, used)
+    expect(c.subflow(used).stale).toBe(false)
+  })
+
   it('an infinite mapping on the only subflow makes it plain TCP where the data stands', () => {
     const c = established({ core })
     const map = dss({ ack: 1, dsn: 1, ssn: 1, length: 100 })

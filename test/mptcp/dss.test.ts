@@ -268,6 +268,19 @@ describe.each(BACKENDS)('DSS checksums, %s core', (core) => {
     c.reads(2001)
   })
 
+  it('a mapping under way may be repeated with the DATA_FIN added, its checksum with it, as Linux does', () => {
+    const c = established(withChecksums)
+    const data = pattern(1, 2000)
+    const plain = summed(c, map(1, 1, 2000), data)
+    const ended = summed(c, { ...map(1, 1, 2001), fin: true }, data)
+    c.receives({ seq: 1, ack: 1, data: 1000, mptcp: [plain] })
+    c.sends({ ack: 1001, mptcp: [{ ack: 1 }] })
+    c.receives({ seq: 1001, ack: 1, data: 1000, mptcp: [ended] })
+    c.sends({ ack: 2001, mptcp: [{ ack: 2002 }] })
+    c.reads(2000)
+    expect(c.stack.counters.DSSNotMatching).toBe(0)
+  })
+
   it('with another subflow a wrong checksum resets this one, with MP_FAIL', () => {
     const c = established(withChecksums)
     const peer = joined(c)
