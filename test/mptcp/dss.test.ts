@@ -295,12 +295,28 @@ describe.each(BACKENDS)('DSS checksums, %s core', (core) => {
     c.reads(0)
   })
 
-  it('alone, a wrong checksum resets the subflow as well, and nothing in doubt is passed up', () => {
+  it('alone, a wrong checksum is answered with MP_FAIL on an ACK, and the bytes stay (§3.7)', () => {
     const c = established(withChecksums)
     c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
     const said = c.sendsAll().at(-1)!
-    expect(said.flags).toContain('R')
+    expect(said.flags).toBe('.')
     expect(said.mptcp.some((each) => each.subtype === MP_FAIL)).toBe(true)
+    expect(c.connection.error).toBeNull()
+    c.reads(0)
+    // The sender goes on with an infinite mapping from the failed byte on.
+    const infinite = dss({ ack: 1, dsn: 1, ssn: 1, length: 0, checksum: 0 })
+    c.receives({ seq: 101, ack: 1, data: 50, mptcp: [infinite] })
+    c.sendsAll()
+    c.reads(150)
+    expect(c.connection.fallbackReason).toBe('DSSCorruptionFallback')
+  })
+
+  it('a MP_FAIL that is never answered ends the subflow', () => {
+    const c = established(withChecksums)
+    c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
+    c.sendsAll()
+    c.after(121_000)
+    expect(c.sendsAll().at(-1)!.flags).toContain('R')
     expect(c.connection.error).not.toBeNull()
     c.reads(0)
   })

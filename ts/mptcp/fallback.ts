@@ -25,6 +25,7 @@ export function fallBack(
   connection.fallbackReason = counter
   if (counter !== null) context.counters[counter]++
   subflow.confirmed = true
+  subflow.failDeadline = Number.POSITIVE_INFINITY
   subflow.pendingOptions.length = 0
   clearMappings(context, subflow.mappings)
 
@@ -34,7 +35,9 @@ export function fallBack(
     connection.rcv.fallbackDelta = receivedEnd(context, connection) - head
   }
   // Sending: chunks already given to the subflow keep their place; what follows continues them.
-  connection.snd.fallbackDelta = connection.snd.nxt - subflow.tcb.snd.end
+  // A DATA_FIN that was sent took no byte of the subflow.
+  const mapped = Math.min(connection.snd.nxt, connection.snd.end)
+  connection.snd.fallbackDelta = mapped - subflow.tcb.snd.end
   // To a peer that has seen our mappings, bytes without one say nothing: it must be told (§3.7).
   if (wasMptcp && connection.snd.nxt > 1) connection.snd.infiniteMappingOwed = true
   connection.reinjections.length = 0

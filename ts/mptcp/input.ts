@@ -36,6 +36,9 @@ import { setMptcpState } from './state.js'
 import type { Subflow } from './subflow.js'
 import { equalBytes } from './token.js'
 
+/** How long a peer may take to answer a MP_FAIL: Linux's TCP_RTO_MAX. */
+const FAIL_ANSWER_MS = 120_000
+
 /** Takes a segment; `chain` holds its payload (0 if none) and is taken over in every case. */
 export function subflowSegment(
   context: Context,
@@ -78,7 +81,7 @@ export function subflowSegment(
   if (outcome & ACKED) subflowAcked(context, connection, subflow, segment)
   if (connection.mode === 'mptcp') takeOptions(context, connection, subflow, segment, now)
   if (connection.mode === 'fallback') fallbackArrives(context, connection, subflow)
-  passUp(context, connection, subflow, segment)
+  passUp(context, connection, subflow, segment, now)
   if (acknowledgedEnd(connection) > sent || receivedEnd(context, connection) > received) {
     connection.dataAckedAt = now
   }
@@ -354,7 +357,8 @@ function infiniteMappingArrives(context: Context, connection: Connection, subflo
     subflow.resetOwed = RESET_MPTCP_ERROR
     return
   }
-  fallBack(context, connection, subflow, 'DssFallback')
+  const reason = hasFailed(subflow) ? 'DSSCorruptionFallback' : 'DssFallback'
+  fallBack(context, connection, subflow, reason)
 }
 
 /**
@@ -367,6 +371,7 @@ function failArrives(
   subflow: Subflow,
   option: MpFailOption,
 ): void {
+  const isAnswer = hasFailed(subflow)
   // Once another subflow has carried data, no infinite mapping explains what is in flight.
   if (connection.nextSubflowId > 1) {
     subflow.resetOwed = RESET_MIDDLEBOX
@@ -374,7 +379,7 @@ function failArrives(
   }
   fallBack(context, connection, subflow, 'DSSCorruptionFallback')
   connection.snd.infiniteMappingOwed = true
-  subflow.pendingOptions.push(option)
+  if (!isAnswer) subflow.pendingOptions.push(option)
 }
 
 function fastcloseArrives(context: Context, connection: Connection, key: Uint8Array): void {
@@ -414,9 +419,11 @@ function passUp(
   connection: Connection,
   subflow: Subflow,
   segment: Segment,
+  now: number,
 ): void {
   if (subflow.tcb.rcv.queue === 0 || connection.rcv.queue === 0) return
   if (connection.mode === 'undecided' || subflow.resetOwed !== null) return
+  if (hasFailed(subflow)) return
   const verdict = deliver(context, connection, subflow)
   switch (verdict) {
     case 'DELIVERED':
@@ -426,7 +433,7 @@ function passUp(
       unmapped(context, connection, subflow, segment)
       return
     case 'BAD_CHECKSUM':
-      corrupted(context, connection, subflow)
+      corrupted(context, connection, subflow, now)
       return
     case 'MAPPING_TOO_LONG':
       subflow.resetOwed = RESET_MPTCP_ERROR
@@ -459,16 +466,25 @@ function unmapped(
 }
 
 /**
- * A wrong DSS checksum, RFC 8684 §3.7: this subflow ends with MP_FAIL. Deviates: also where it is the
- * only one, which may as well go on as plain TCP; the bytes in doubt are not passed up.
+ * A wrong DSS checksum, RFC 8684 §3.7. Where another subflow has ever been, this one ends, with MP_FAIL.
+ * Alone it says MP_FAIL on an ACK and keeps the bytes: an infinite mapping is to follow.
  */
-function corrupted(context: Context, connection: Connection, subflow: Subflow): void {
-  const mapping = subflow.mappings.list[0]
-  const fail = failOption(connection, mapping.dataOffset)
-  context.counters.DSSCorruptionReset++
+function corrupted(context: Context, connection: Connection, subflow: Subflow, now: number): void {
+  const fail = failOption(connection, subflow.mappings.list[0].dataOffset)
   subflow.pendingOptions.length = 0
   subflow.pendingOptions.push(fail)
+  if (connection.nextSubflowId === 1) {
+    subflow.failDeadline = now + FAIL_ANSWER_MS
+    oweAckNow(subflow.tcb)
+    return
+  }
+  context.counters.DSSCorruptionReset++
   subflow.resetOwed = RESET_MIDDLEBOX
+}
+
+/** Whether a mapping failed here and the peer has not answered yet. */
+function hasFailed(subflow: Subflow): boolean {
+  return subflow.failDeadline !== Number.POSITIVE_INFINITY
 }
 
 function failOption(connection: Connection, dataOffset: number): MpFailOption {
@@ -487,6 +503,12 @@ function finReached(
   segment: Segment,
 ): void {
   const { rcv } = connection
+  // The end of a stream in which a mapping failed: what is kept is all that will come.
+  if (hasFailed(subflow)) {
+    fallBack(context, connection, subflow, 'DSSCorruptionFallback')
+    fallbackArrives(context, connection, subflow)
+    deliver(context, connection, subflow)
+  }
   // The peer ends it without ever having sent a DSS: to it this is plain TCP (our third ACK was lost, or
   // its options were).
   if (

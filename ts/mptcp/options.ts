@@ -265,7 +265,7 @@ export function ackOptions(
     return
   }
   const option = dataAckOnly(context, connection)
-  if (isDataFinDue(connection)) {
+  if (pending === undefined && isDataFinDue(connection)) {
     option.dataFin = true
     addDsn(connection, option, connection.snd.fin)
     option.ssn = 0

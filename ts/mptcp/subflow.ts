@@ -45,6 +45,11 @@ export interface Subflow {
   readonly pendingOptions: MptcpOption[]
   /** A RST must leave, with this MP_TCPRST reason (-1 = without MP_TCPRST); null = none. */
   resetOwed: number | null
+  /**
+   * We have said MP_FAIL and keep the bytes: until when the peer may answer with an infinite mapping;
+   * Infinity = nothing failed.
+   */
+  failDeadline: number
   /** The RST carries MP_FASTCLOSE. */
   fastclose: boolean
   /** The DSS of the last ACK told this DATA_ACK. */
@@ -96,6 +101,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     sawDss: false,
     pendingOptions: [],
     resetOwed: null,
+    failDeadline: Number.POSITIVE_INFINITY,
     fastclose: false,
     lastDataAckSent: 0,
     dataBytesSent: 0,

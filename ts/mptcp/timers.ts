@@ -6,7 +6,7 @@ import { GIVEN_UP, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
 import { abort } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { nextThirdAck } from './mp-join.js'
+import { nextThirdAck, RESET_MIDDLEBOX } from './mp-join.js'
 import { isDataFinDue } from './options.js'
 import { announceDeadline, announceDue } from './path-manager/path-manager.js'
 import { probeStale, reinjectOldest, subflowTimedOut } from './reinject.js'
@@ -29,6 +29,7 @@ export function connectionDeadline(connection: Connection): number {
       nextDeadline(subflow.tcb),
       subflow.thirdAckDeadline,
       subflow.staleProbeDeadline,
+      subflow.failDeadline,
     )
   }
   if (connection.pathManager.announcements.length > 0) {
@@ -125,6 +126,10 @@ function fireSubflow(
       subflow.resetOwed = -1
       if (tcb.state === 'SYN-SENT') tcb.state = 'CLOSED'
     }
+  }
+  if (subflow.failDeadline <= now) {
+    subflow.failDeadline = Number.POSITIVE_INFINITY
+    subflow.resetOwed = RESET_MIDDLEBOX
   }
   if (subflow.staleProbeDeadline <= now) probeStale(context, subflow, now)
   if (subflow.thirdAckDeadline <= now) {
