@@ -15,6 +15,7 @@ import {
   usageError,
 } from './failure.js'
 import { addNc } from './nc.js'
+import { addPacketdrill } from './packetdrill.js'
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
@@ -35,6 +36,7 @@ function createProgram(): Command {
   addDemo(program)
   addNc(program)
   addBench(program)
+  addPacketdrill(program)
   const names = program.commands.map((command) => command.name()).join(', ')
   program.action((_options, command: Command) => {
     const [word] = command.args

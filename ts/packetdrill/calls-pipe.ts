@@ -1,0 +1,87 @@
+// pipe and splice: data of a socket counted into a pipe, and out of one as zeros.
+
+import type { Expression } from './ast.js'
+import { constantValue } from './constants.js'
+import {
+  type Attempt,
+  CallError,
+  type CallHandler,
+  type CallWorld,
+  createDescriptor,
+  type Descriptor,
+  EAGAIN,
+  failed,
+  returned,
+} from './descriptors.js'
+import { itemsOf, numberOf } from './expression.js'
+
+/** What a pipe of Linux's holds. */
+const PIPE_BYTES = 65_536
+const SPLICE_F_NONBLOCK = constantValue('SPLICE_F_NONBLOCK') as number
+
+export const PIPE_CALLS: Readonly<Record<string, CallHandler>> = {
+  pipe,
+  pipe2: pipe,
+  splice,
+}
+
+function pipe(world: CallWorld, given: readonly Expression[]): Attempt {
+  if (given[0] === undefined) throw new CallError('pipe() needs two numbers')
+  const [reader, writer] = itemsOf(given[0]).map((item) => numberOf(item))
+  if (reader === undefined || writer === undefined) throw new CallError('pipe() needs two numbers')
+  return () => {
+    const end = createDescriptor('pipe', -1)
+    world.descriptors.set(reader, end)
+    world.descriptors.set(writer, { ...end })
+    return { value: 0, errno: null }
+  }
+}
+
+function splice(world: CallWorld, given: readonly Expression[]): Attempt {
+  const [source, , target, , count, flags] = given
+  if (source === undefined || target === undefined || count === undefined) {
+    throw new CallError('splice() has 6 arguments')
+  }
+  const from = world.descriptors.get(numberOf(source))
+  const to = world.descriptors.get(numberOf(target))
+  const length = numberOf(count)
+  const isAsked = flags !== undefined && (numberOf(flags) & SPLICE_F_NONBLOCK) !== 0
+  return () => {
+    if (from === undefined || to === undefined) return failed('EBADF')
+    if (from.kind === 'socket' && to.kind === 'pipe') {
+      return readInto(world, from, to, length, isAsked)
+    }
+    if (from.kind === 'pipe' && to.kind === 'socket') {
+      return writeFrom(world, from, to, length, isAsked)
+    }
+    return failed('EINVAL')
+  }
+}
+
+function readInto(
+  world: CallWorld,
+  socket: Descriptor,
+  pipeEnd: Descriptor,
+  length: number,
+  isAsked: boolean,
+): ReturnType<Attempt> {
+  const room = Math.min(length, PIPE_BYTES - pipeEnd.held.bytes)
+  const read = world.host.bsd.read(socket.live, new Uint8Array(room))
+  if (read === EAGAIN && !isAsked && !socket.nonBlocking) return 'blocks'
+  if (read > 0) pipeEnd.held.bytes += read
+  return returned(read)
+}
+
+function writeFrom(
+  world: CallWorld,
+  pipeEnd: Descriptor,
+  socket: Descriptor,
+  length: number,
+  isAsked: boolean,
+): ReturnType<Attempt> {
+  const held = Math.min(length, pipeEnd.held.bytes)
+  const written = world.host.bsd.write(socket.live, new Uint8Array(held))
+  if (written === EAGAIN && !isAsked && !socket.nonBlocking) return 'blocks'
+  if (written > 0) pipeEnd.held.bytes -= written
+  return returned(written)
+}

@@ -1,0 +1,225 @@
+// The commands of the emulated host: sysctl, ip, nstat and what picks from it, and the init files of the
+// field's suites, known by their names, with their effects built in.
+
+import type { CounterName } from '../counters.js'
+import { isLive } from '../mptcp/subflow.js'
+import { addressBytes, addressFromBytes, formatAddress } from '../wire/address.js'
+import type { Host } from './host.js'
+import { ipCommand } from './ip-command.js'
+import { CommandError, type CommandResult, type CommandTable, runShell } from './shell.js'
+import { getSysctl, restoreSysctls, setSysctl } from './sysctls.js'
+import { TEXT_COMMANDS } from './text-commands.js'
+
+const FINE: CommandResult = { output: '', status: 0 }
+
+/** What the emulated host needs of the run around it. */
+export interface CommandContext {
+  readonly host: Host
+  /** Lets virtual time pass. */
+  sleep(ms: number): void
+  /** Values of `ss -M` for the first MPTCP connection, by their names there. */
+  socketInfo(name: string): number
+}
+
+export class Commands {
+  readonly #context: CommandContext
+  readonly #table: CommandTable
+  /** Counters as they stood when nstat last took its history. */
+  #history: Partial<Record<CounterName, number>> = {}
+
+  constructor(context: CommandContext) {
+    this.#context = context
+    const { host } = context
+    this.#table = {
+      ...TEXT_COMMANDS,
+      sysctl: (words) => this.#sysctl(words),
+      'set_sysctls.py': (words) => this.#setSysctls(words),
+      ip: (words) => ipCommand(host, words),
+      nstat: (words) => this.#nstat(words),
+      sleep: (words) => {
+        context.sleep(1000 * Number((words[0] ?? '0').replace(/s$/, '')))
+        return FINE
+      },
+      ss: () => this.#sockets(),
+      // Links and queues of the real host: the test device has neither.
+      tc: () => FINE,
+      ethtool: () => FINE,
+      'defaults.sh': () => this.#defaults(),
+      'client.sh': () => this.#client(),
+      'server.sh': () => this.#multipleEndpoints(['-m', 'signal']),
+      'multi-ep.sh': (words) => this.#multipleEndpoints(words),
+      'check_mptcp_info.sh': ([field = '', expected = '']) => ({
+        output: '',
+        status: context.socketInfo(field) === Number(expected) ? 0 : 1,
+      }),
+    }
+  }
+
+  /** Runs a backtick command; null = it went well, else what is wrong. */
+  run(text: string): string | null {
+    const table = new Proxy(this.#table, {
+      // /tmp/sysctl_restore_1234.sh: the number is the process that wrote it.
+      getOwnPropertyDescriptor: (target, name) =>
+        isRestore(name)
+          ? { configurable: true, enumerable: true, value: null }
+          : Reflect.getOwnPropertyDescriptor(target, name),
+      get: (target, name) => (isRestore(name) ? () => this.#restore() : Reflect.get(target, name)),
+    })
+    try {
+      const { status } = runShell(text, table)
+      return status === 0 ? null : `the command ended with status ${status}`
+    } catch (error) {
+      if (error instanceof CommandError) return error.message
+      throw error
+    }
+  }
+
+  #restore(): CommandResult {
+    restoreSysctls(this.#context.host)
+    return FINE
+  }
+
+  // ---------------------------------------------------------------- sysctl
+
+  #set(name: string, value: string): void {
+    const problem = setSysctl(this.#context.host, name, value)
+    if (problem !== null) throw new CommandError(problem)
+  }
+
+  #sysctl(words: readonly string[]): CommandResult {
+    let output = ''
+    for (const word of words) {
+      if (word.startsWith('-')) continue
+      const at = word.indexOf('=')
+      if (at > 0) {
+        this.#set(word.slice(0, at), word.slice(at + 1))
+        continue
+      }
+      const value = getSysctl(this.#context.host, word)
+      if (value === null) throw new CommandError(`the emulated host has no sysctl '${word}'`)
+      output += words.includes('-n') ? `${value}\n` : `${word} = ${value}\n`
+    }
+    return { output, status: 0 }
+  }
+
+  #setSysctls(words: readonly string[]): CommandResult {
+    for (const word of words) {
+      const at = word.indexOf('=')
+      if (at < 1) throw new CommandError(`set_sysctls.py: '${word}' is not NAME=VALUE`)
+      this.#set(word.slice(0, at), word.slice(at + 1))
+    }
+    return FINE
+  }
+
+  // ---------------------------------------------------------------- the suites' files
+
+  #defaults(): CommandResult {
+    this.#set('net.ipv4.tcp_rmem', `4096 540000 ${15 * 1024 * 1024}`)
+    this.#set('net.ipv4.tcp_wmem', `4096 ${256 * 1024} 4194304`)
+    for (const name of ['tcp_timestamps', 'tcp_sack', 'tcp_window_scaling']) {
+      this.#set(`net.ipv4.${name}`, '1')
+    }
+    this.#set('net.mptcp.enabled', '1')
+    return FINE
+  }
+
+  #client(): CommandResult {
+    const { host } = this.#context
+    host.flushEndpoints()
+    host.configure({ maxSubflows: 9, maxAddAddrAccepted: 8 })
+    return FINE
+  }
+
+  /** `-e N` addresses behind the first, each an endpoint; `-m signal|subflow`, `-b` backup. */
+  #multipleEndpoints(words: readonly string[]): CommandResult {
+    const { host } = this.#context
+    let count = 1
+    const modes: string[] = []
+    let backup = false
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i]!
+      if (word === '-b') backup = true
+      else if (word === '-e') count = Number(words[++i])
+      else if (word === '-m') modes.push(words[++i] ?? '')
+      else throw new CommandError(`multi-ep.sh: '${word}' is not known`)
+    }
+    if (!(Number.isInteger(count) && count >= 0 && count <= 8)) {
+      throw new CommandError(`multi-ep.sh: -e is from 0 to 8, not ${count}`)
+    }
+    const wrong = modes.find((mode) => mode !== 'signal' && mode !== 'subflow')
+    if (wrong !== undefined) throw new CommandError(`multi-ep.sh: -m '${wrong}' is not known`)
+    if (modes.length === 0) modes.push('signal')
+    host.configure({ maxSubflows: 9, maxAddAddrAccepted: 8 })
+    host.flushEndpoints()
+    for (let i = 1; i <= count; i++) {
+      const bytes = addressBytes(host.settings.local)
+      bytes[bytes.length - 1]! += i
+      const address = addressFromBytes(bytes)
+      host.addAddress(address)
+      host.addEndpoint({
+        id: 0,
+        address,
+        port: 0,
+        signal: modes.includes('signal'),
+        subflow: modes.includes('subflow'),
+        backup,
+      })
+    }
+    return FINE
+  }
+
+  // ---------------------------------------------------------------- ss
+
+  /** Its subflows under each MPTCP connection, as far as they are open. */
+  #sockets(): CommandResult {
+    const lines: string[] = []
+    for (const connection of this.#context.host.stack.context.tokens.values()) {
+      const open = connection.subflows.filter(isLive)
+      const ends = open.map((each) => {
+        const local = `${formatAddress(each.path.address)}:${each.localPort}`
+        return `tcp ${each.tcb.state} ${local} ${formatAddress(each.remote)}:${each.remotePort}\n`
+      })
+      if (connection.state !== 'M_CLOSED' && open.length > 0) lines.push('mptcp ESTAB\n', ...ends)
+    }
+    return { output: lines.join(''), status: 0 }
+  }
+
+  // ---------------------------------------------------------------- nstat
+
+  /** -n: only take the history. -s: leave it. -a: absolute. -z: zeros too. -j: JSON. Names filter. */
+  #nstat(words: readonly string[]): CommandResult {
+    const letters = words.filter((word) => /^-\w/.test(word)).join('')
+    const names = words.filter((word) => !word.startsWith('-'))
+    const has = (letter: string): boolean => letters.includes(letter)
+    const { counters } = this.#context.host.stack
+    const values: [string, number][] = []
+    for (const [name, value] of Object.entries(counters)) {
+      const past = has('a') ? 0 : (this.#history[name as CounterName] ?? 0)
+      values.push([mibName(name), value - past])
+    }
+    if (has('n') || !has('s')) this.#history = { ...counters }
+    if (has('n')) return FINE
+    const shown = values.filter(
+      ([name, value]) =>
+        (has('z') || value !== 0) && (names.length === 0 || names.some((each) => like(each, name))),
+    )
+    if (has('j'))
+      return { output: JSON.stringify({ kernel: Object.fromEntries(shown) }), status: 0 }
+    const lines = shown.map(([name, value]) => `${name.padEnd(31)} ${`${value}`.padEnd(18)} 0.0\n`)
+    return { output: `#kernel\n${lines.join('')}`, status: 0 }
+  }
+}
+
+function isRestore(name: string | symbol): boolean {
+  return typeof name === 'string' && /^sysctl_restore.*$/.test(name)
+}
+
+/** MPTCP's counters bear no prefix here; nstat writes MPTcpExt before them. */
+function mibName(name: string): string {
+  return /^(Ip|Icmp|Tcp)/.test(name) ? name : `MPTcpExt${name}`
+}
+
+function like(pattern: string, name: string): boolean {
+  const source = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
+  return new RegExp(`^${source}$`, 'i').test(name)
+}

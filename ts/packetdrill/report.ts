@@ -1,0 +1,89 @@
+// Runs the scripts of files and folders, and tells how it went: a failure with its place, what the
+// script expects and what the stack did, both in packetdrill's notation.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Script, ScriptError } from './ast.js'
+import { parseScript } from './parser.js'
+import { printEvent, printUsecs } from './print.js'
+import { type Failure, type RunOptions, runScript } from './runner.js'
+import { suiteDefines, versionFor } from './settings.js'
+
+export interface SuiteOptions extends RunOptions {
+  defines?: Readonly<Record<string, string>>
+  verbose?: boolean
+  write: (line: string) => void
+}
+
+export interface SuiteResult {
+  passed: number
+  failed: number
+  /** Scripts that do not parse, among the failed. */
+  unreadable: number
+}
+
+/** `.pkt` files of folders, and whatever files are named, in order; an Error for what is not there. */
+export function findScripts(paths: readonly string[]): string[] {
+  const found: string[] = []
+  for (const path of paths) {
+    if (!statSync(path).isDirectory()) {
+      found.push(path)
+      continue
+    }
+    const names = readdirSync(path, { recursive: true, encoding: 'utf8' })
+    found.push(...names.filter((name) => name.endsWith('.pkt')).map((name) => join(path, name)))
+  }
+  return [...new Set(found)].sort()
+}
+
+export function runSuite(files: readonly string[], options: SuiteOptions): SuiteResult {
+  const result: SuiteResult = { passed: 0, failed: 0, unreadable: 0 }
+  for (const file of files) {
+    const outcome = runFile(file, options)
+    if (outcome === 'passed') result.passed++
+    else result.failed++
+    if (outcome === 'unreadable') result.unreadable++
+  }
+  options.write(`${result.passed} passed, ${result.failed} failed`)
+  return result
+}
+
+function runFile(file: string, options: SuiteOptions): 'passed' | 'failed' | 'unreadable' {
+  const { write, verbose } = options
+  const trace: RunOptions['trace'] = (usecs, event) => {
+    write(`  ${printUsecs(usecs)} line ${event.position.line}: ${printEvent(event)}`)
+  }
+  try {
+    if (verbose) write(`${file}:`)
+    const script = readScript(file, options)
+    const failure = runScript(script, verbose ? { ...options, trace } : options)
+    if (failure === null) return 'passed'
+    for (const line of describeFailure(failure)) write(line)
+    return 'failed'
+  } catch (error) {
+    if (error instanceof ScriptError) {
+      write(error.message)
+      return 'unreadable'
+    }
+    // Ours: a broken invariant of the stack or of the runner. The other scripts still run.
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    write(`${file}: ${text}`)
+    return 'failed'
+  }
+}
+
+function readScript(file: string, options: SuiteOptions): Script {
+  const text = readFileSync(file, 'utf8')
+  const symbols = Object.entries(suiteDefines(versionFor(file, options.ipVersion)))
+  // What the script itself defines wins over the suites' usual.
+  const missing = symbols.filter(([name]) => !text.includes(`define=${name}=`))
+  return parseScript(text, file, { ...Object.fromEntries(missing), ...options.defines })
+}
+
+export function describeFailure(failure: Failure): string[] {
+  const { position, message, usecs, expected, actual } = failure
+  const lines = [`${position.file}:${position.line}: at ${printUsecs(usecs)}: ${message}`]
+  if (expected !== null) lines.push(`  expected: ${expected}`)
+  if (actual !== null) lines.push(`  actual:   ${actual}`)
+  return lines
+}
