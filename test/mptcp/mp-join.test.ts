@@ -207,12 +207,14 @@ describe.each(BACKENDS)('MP_JOIN, %s core', (core) => {
     for (const said of after) expect(said.peer).toBe(peer)
   })
 
-  it('the third ACK of a join goes again until it is acknowledged', () => {
+  it('the third ACK of a join goes again after the RTO, with backoff, until it is acknowledged', () => {
     const c = opened(core)
     const peer = answerJoin(c, { confirm: false })
-    c.after(1000)
+    const rto = c.subflow(peer).tcb.rtt.rtoMs
+    c.after(rto)
     c.sends({ peer, flags: '.', seq: 1, ack: 1, mptcp: [{ subtype: MP_JOIN, phase: 'ACK' }] })
-    c.after(2000)
+    c.sendsNothingFor(2 * rto - 1)
+    c.after(1)
     c.sends({ peer, flags: '.', mptcp: [{ subtype: MP_JOIN, phase: 'ACK' }] })
     c.receives({ seq: 1, ack: 1, mptcp: [dss({ ack: 1 })] }, peer)
     c.sendsNothingFor(60_000)

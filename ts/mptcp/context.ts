@@ -31,7 +31,7 @@ export interface MptcpConfig {
   /** Most subflows of one connection, the first included, and most accepted ADD_ADDRs. */
   maxSubflows: number
   maxAddAddrAccepted: number
-  /** SYNs with MP_CAPABLE before one without (Linux: 2). */
+  /** SYNs with MP_CAPABLE before one without: as Linux, the first and two retransmissions. */
   mpCapableSyns: number
   openTimeoutMs: number
   /** How long a closed connection waits for its peer. */

@@ -27,7 +27,13 @@ import type { Context } from './context.js'
 import { fallBack, pendingBytes } from './fallback.js'
 import { addMapping } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
-import { joinAckVerdict, joinSynAckArrived, RESET_MIDDLEBOX, RESET_MPTCP_ERROR } from './mp-join.js'
+import {
+  joinAckVerdict,
+  joinSynAckArrived,
+  RESET_MIDDLEBOX,
+  RESET_MPTCP_ERROR,
+  RESET_UNSPECIFIED,
+} from './mp-join.js'
 import { addAddrArrived, removeAddrArrived, start } from './path-manager/path-manager.js'
 import { checkDataFin, deliver, mappedOffset } from './receive-queue.js'
 import { consumed, staleSubflowHeard, subflowRecovered } from './reinject.js'
@@ -188,6 +194,8 @@ function takeOptions(
       case MP_CAPABLE:
         if (option.dataLength !== null && !subflow.opener && subflow.kind === 'initial') {
           subflow.sawDss = true
+          // Its data has a DSN of 64 bits, though the option does not spell it out.
+          connection.rcv.wideDsn = true
           takeMapping(context, connection, subflow, 1, option.dataLength, 1, option.checksum, false)
         }
         break
@@ -268,13 +276,14 @@ function dssArrives(
     }
   }
   if (option.dsnBytes === 0) return
-  if (option.dsnBytes === 8) connection.rcv.wideDsn = true
   const dataOffset = mappedOffset(context, connection, option)
   if (dataOffset < 1) {
     context.counters.NoDSSInWindow++
     return
   }
   if (option.length === 0) {
+    // Without data it maps nothing, and says nothing: as Linux, ignored.
+    if (segment.payloadLength === 0) return
     infiniteMappingArrives(context, connection, subflow)
     return
   }
@@ -284,6 +293,9 @@ function dssArrives(
     oweAckNow(subflow.tcb)
     return
   }
+  // RFC 8684 §3.3.2: a DSN of 8 bytes is answered with a DATA_ACK of 8. Deviates: as Linux, that of the
+  // last mapping of data decides; a DATA_FIN alone does not.
+  connection.rcv.wideDsn = option.dsnBytes === 8
   const length = option.length - (option.dataFin ? 1 : 0)
   const subflowOffset = offsetOf(option.ssn, 0, subflow.tcb.rcv.nxt)
   takeMapping(
@@ -389,7 +401,7 @@ function fastcloseArrives(context: Context, connection: Connection, key: Uint8Ar
   }
   context.counters.MPFastcloseRx++
   connection.error ??= 'ECONNRESET'
-  for (const subflow of connection.subflows) subflow.resetOwed = -1
+  for (const subflow of connection.subflows) subflow.resetOwed = RESET_UNSPECIFIED
 }
 
 /** A valid RST: this subflow is gone, with MP_FASTCLOSE the connection. */

@@ -9,9 +9,6 @@ import type { Context } from './context.js'
 import { isLive, type Subflow } from './subflow.js'
 import { equalBytes } from './token.js'
 
-/** Before the third ACK is sent again: an RTT is not known well enough yet. */
-const THIRD_ACK_MS = 1000
-
 /** MP_TCPRST reasons, RFC 8684 §3.6. */
 export const RESET_UNSPECIFIED = 0
 export const RESET_MPTCP_ERROR = 1
@@ -85,7 +82,7 @@ export function joinSynAckArrived(
   subflow.remoteBackup = option.backup
   subflow.remoteAddressId = option.addressId
   subflow.hmac = computeHmac(context, connection, 'local', subflow.localNonce, option.nonce)
-  subflow.thirdAckDeadline = now + THIRD_ACK_MS
+  subflow.thirdAckDeadline = now + subflow.tcb.rtt.rtoMs
   return true
 }
 
@@ -115,5 +112,5 @@ export function joinAckVerdict(
 /** When the third ACK of an unconfirmed join goes out again. */
 export function nextThirdAck(subflow: Subflow, now: number): number {
   subflow.thirdAckTries++
-  return now + THIRD_ACK_MS * 2 ** Math.min(subflow.thirdAckTries, 6)
+  return now + subflow.tcb.rtt.rtoMs * 2 ** Math.min(subflow.thirdAckTries, 6)
 }

@@ -237,6 +237,8 @@ export function ackOptions(
   subflow: Subflow,
   into: MptcpOption[],
 ): void {
+  // As Linux: what answers from TIME-WAIT knows of TCP only.
+  if (subflow.tcb.state === 'TIME-WAIT') return
   const pending = subflow.pendingOptions[0]
   if (connection.mode !== 'mptcp') {
     // The answer to a MP_FAIL is all that plain TCP still says (§3.7).

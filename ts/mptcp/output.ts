@@ -68,6 +68,8 @@ export function output(context: Context, connection: Connection, now: number): v
   for (const subflow of connection.subflows) {
     if (subflow.resetOwed !== null) sendReset(context, connection, subflow, now)
   }
+  // The echo of an ADD_ADDR before the SYN of the join that follows from it.
+  for (const subflow of connection.subflows) sendPending(context, connection, subflow, now)
   for (const subflow of connection.subflows) pump(context, connection, subflow, now)
   pushPending(context, connection, now)
   closeSubflows(connection)
@@ -135,8 +137,12 @@ function pushPending(context: Context, connection: Connection, now: number): voi
       length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
     // One segment of plain TCP that has room for the infinite mapping.
     if (infinite) length = Math.min(length, mss)
-    if (length > mss) length = Math.floor(length / mss) * mss
-    else if (length < mss && reinjection === null && isHeld(connection, length)) return
+    if (length > mss) {
+      // Full segments; the last, partial one rides along where it need not wait.
+      const partial = length % mss
+      const ends = reinjection === null && offset + length === snd.end
+      if (!ends || isHeld(connection, length)) length -= partial
+    } else if (length < mss && reinjection === null && isHeld(connection, length)) return
     const record = slices(context, connection, offset, length)
     if (record === 0) return
     const chunk = appendChunk(
@@ -144,7 +150,8 @@ function pushPending(context: Context, connection: Connection, now: number): voi
       record,
       length,
       offset,
-      offset + length === snd.end,
+      // The end of what was written, or of what the window takes: nothing follows soon.
+      offset + length === snd.end || offset + length === snd.right,
       chunkKind(connection, subflow, offset),
     )
     if (chunk.kind === CHUNK_INFINITE) context.counters.InfiniteMapTx++
@@ -251,14 +258,12 @@ function sendAcks(context: Context, connection: Connection, subflow: Subflow, no
   const { tcb } = subflow
   // A DATA_FIN has no room beside other options: it needs an ACK of its own.
   const finOwed = tcb.ack.owed === ACK_NOW && isDataFinDue(connection)
-  if (finOwed && needsKeys(connection, subflow)) {
-    // Nor beside the keys, which only data or the third ACK carries, and that one may be lost.
+  // Nor beside the keys, which only data or the third ACK carries: that one has not left, or was lost.
+  const keysMissing = tcb.timestamps.lastAckSent === 0 || connection.timers.dataFinBackoff > 0
+  if (finOwed && keysMissing && needsKeys(connection, subflow)) {
     subflow.pendingOptions.push(keysOption(connection))
   }
-  // Bounded: each one sent takes one option off the list.
-  while (subflow.pendingOptions.length > 0) {
-    emitAck(context, connection, subflow, now)
-  }
+  sendPending(context, connection, subflow, now)
   if (tcb.probe) {
     tcb.probe = false
     context.counters.TcpExtTCPZeroWindowProbe++
@@ -267,6 +272,18 @@ function sendAcks(context: Context, connection: Connection, subflow: Subflow, no
   if (finOwed || tcb.ack.owed === ACK_NOW || connection.rcv.windowOwed) {
     emitAck(context, connection, subflow, now)
   }
+}
+
+/** An ACK for each option that waits for one. */
+function sendPending(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  now: number,
+): void {
+  if (!isLive(subflow)) return
+  // Bounded: each one sent takes one option off the list.
+  while (subflow.pendingOptions.length > 0) emitAck(context, connection, subflow, now)
 }
 
 /** Closes the subflows once the data level is closed in both directions, or in plain TCP at once. */

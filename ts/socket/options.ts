@@ -63,7 +63,8 @@ export function getOption(
       case C.TCP_CONGESTION:
         return tcb === undefined ? stack.config.congestion(1460).name : tcb.congestion.name
       case C.TCP_IS_MPTCP:
-        return connection !== null && connection.mode === 'mptcp' ? 1 : 0
+        if (connection === null) return socket.protocol === C.IPPROTO_MPTCP ? 1 : 0
+        return connection.mode === 'fallback' ? 0 : 1
       default:
         return -E.ENOPROTOOPT
     }

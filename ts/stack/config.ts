@@ -113,7 +113,7 @@ export function validate(options: MptcpStackOptions): StackConfig {
     scheduler: options.scheduler ?? lowestRtt,
     maxSubflows: within('maxSubflows', options.maxSubflows ?? 8, 1, 64),
     maxAddAddrAccepted: within('maxAddAddrAccepted', options.maxAddAddrAccepted ?? 8, 0, 64),
-    mpCapableSyns: 2,
+    mpCapableSyns: 3,
     openTimeoutMs: within('openTimeoutMs', options.openTimeoutMs ?? 60_000, 1, 3_600_000),
     closeTimeoutMs: within('closeTimeoutMs', options.closeTimeoutMs ?? 60_000, 1, 3_600_000),
     addAddrTimeoutMs: within('addAddrTimeoutMs', options.addAddrTimeoutMs ?? 120_000, 1, 3_600_000),

@@ -16,6 +16,9 @@ import { release } from './send-queue.js'
 import type { Tcb } from './tcb.js'
 import { windowOf } from './window.js'
 
+/** Linux's tcp_syn_linear_timeouts. */
+const LINEAR_SYNS = 4
+
 /** Offsets of the segment's SACK blocks; the blocks are few, so the list is made anew. */
 function sackOffsets(tcb: Tcb, segment: Segment): number[] | null {
   const wire = segment.options.sack
@@ -25,7 +28,10 @@ function sackOffsets(tcb: Tcb, segment: Segment): number[] | null {
 
 /** Re-arms the retransmission timer (RFC 6298 §5.2, §5.3). */
 export function armRetransmit(tcb: Tcb, now: number): void {
-  tcb.timers.retransmit = tcb.sent.length > 0 ? now + timeoutMs(tcb.rtt) : Number.POSITIVE_INFINITY
+  // Deviates: from RFC 6298 §5.5 as Linux: a SYN goes again four times before its timeout doubles.
+  const linear = tcb.state === 'SYN-SENT' ? LINEAR_SYNS : 0
+  const timeout = timeoutMs(tcb.rtt, linear)
+  tcb.timers.retransmit = tcb.sent.length > 0 ? now + timeout : Number.POSITIVE_INFINITY
 }
 
 /**

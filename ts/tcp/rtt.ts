@@ -40,7 +40,7 @@ export function takeSample(rtt: Rtt, sampleMs: number): void {
   )
 }
 
-/** The timeout to arm now, with its backoff (§5.5). */
-export function timeoutMs(rtt: Rtt): number {
-  return Math.min(rtt.rtoMs * 2 ** rtt.backoff, MAX_RTO_MS)
+/** The timeout to arm now, with its backoff (§5.5), which begins after `linear` timeouts. */
+export function timeoutMs(rtt: Rtt, linear = 0): number {
+  return Math.min(rtt.rtoMs * 2 ** Math.max(0, rtt.backoff - linear), MAX_RTO_MS)
 }

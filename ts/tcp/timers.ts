@@ -12,8 +12,8 @@ import { ACK_DELAYED, type Tcb } from './tcb.js'
 const TIME_WAIT_MS = 60_000
 /** Timeouts in a row before a connection is given up: Linux's tcp_retries2, about 15 minutes. */
 const MAX_RETRIES = 15
-/** The same while opening: Linux's tcp_syn_retries and tcp_synack_retries. */
-const MAX_SYN_RETRIES = 6
+/** The same while opening: Linux's tcp_syn_retries, with the linear ones, and tcp_synack_retries. */
+const MAX_SYN_RETRIES = 10
 const MAX_SYNACK_RETRIES = 5
 
 /** timersFire's outcome: the retransmission timer went off. */
