@@ -2,9 +2,9 @@
 // take 12, a data DSS at most 28, so that SACK has no room beside data; a pure ACK with an 8-byte
 // DATA_ACK has room for one block. What does not fit waits in `pendingOptions` for an ACK of its own.
 
-import { RECORD_LENGTH, RECORD_NEXT } from '../core/layout.js'
 import type { Outgoing } from '../tcp/output.js'
 import type { Chunk } from '../tcp/tcb.js'
+import { fold } from '../wire/ip.js'
 import {
   ADD_ADDR,
   DSS,
@@ -23,7 +23,7 @@ import { ACK } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, dataAck } from './connection.js'
 import type { Context } from './context.js'
-import { fold, pseudoHeaderSum } from './receive-queue.js'
+import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
 import type { Subflow } from './subflow.js'
 
 /** How a chunk is announced on its segments. */
@@ -142,7 +142,8 @@ function addDsn(connection: Connection, option: DssOption, dataOffset: number): 
 /** The DSS checksum of a chunk, RFC 8684 §3.3.1; its payload is summed once, on its way out. */
 function chunkChecksum(context: Context, connection: Connection, chunk: Chunk): number {
   const length = chunk.end - chunk.start
-  if (chunk.sum < 0) chunk.sum = chainSum(context, chunk)
+  // A chunk of more than one segment: the sums of its segments are not enough.
+  if (chunk.sum < 0) chunk.sum = chainSum(context.core, chunk.record, length)
   const sum = pseudoHeaderSum(
     connection.localIdsnHigh,
     connection.localIdsnLow,
@@ -152,19 +153,6 @@ function chunkChecksum(context: Context, connection: Connection, chunk: Chunk): 
     0,
   )
   return ~fold(sum + chunk.sum) & 0xffff
-}
-
-/** A chunk of more than one segment: its segments' sums are not enough. */
-function chainSum(context: Context, chunk: Chunk): number {
-  const { u32, kernel } = context.core
-  let sum = 0
-  let at = 0
-  for (let record = chunk.record; record !== 0; record = u32[(record + RECORD_NEXT) >> 2]) {
-    const part = kernel.mptcp_record_sum(record)
-    sum += at & 1 ? ((part & 0xff) << 8) | (part >> 8) : part
-    at += u32[(record + RECORD_LENGTH) >> 2]
-  }
-  return fold(sum)
 }
 
 /** Options of a segment with data. */

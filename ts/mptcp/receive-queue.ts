@@ -18,14 +18,14 @@ import {
   RECORD_EXTENSION,
   RECORD_KEY,
   RECORD_LENGTH,
-  RECORD_NEXT,
   RECORD_OFFSET,
   RECORD_POINTER,
   RUN_FIRST,
 } from '../core/layout.js'
+import { fold } from '../wire/ip.js'
 import { DSS, type DssOption, MP_CAPABLE } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
-import { dataOffsetOf32, dataOffsetOf64, dsnHigh, dsnLow, offsetOf } from '../wire/seq.js'
+import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
 import {
   type Connection,
   EVENT_END,
@@ -34,6 +34,7 @@ import {
   receivedEnd,
 } from './connection.js'
 import type { Context } from './context.js'
+import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
 import { dropConsumed, type Mapping, mappingAt } from './mapping.js'
 import type { Subflow } from './subflow.js'
 
@@ -172,7 +173,6 @@ function verifyChecksum(
 ): boolean {
   const { core } = context
   const { queue } = subflow.tcb.rcv
-  const head = core.f64[(queue + QUEUE_HEAD_OFFSET) >> 3]
   let sum = pseudoHeaderSum(
     connection.remoteIdsnHigh,
     connection.remoteIdsnLow,
@@ -181,19 +181,7 @@ function verifyChecksum(
     mapping.end - mapping.start + (mapping.dataFin ? 1 : 0),
     mapping.checksum ?? 0,
   )
-  let record = firstRecord(context, queue)
-  let at = head
-  while (record !== 0 && at < mapping.end) {
-    const length = core.u32[(record + RECORD_LENGTH) >> 2]
-    const count = Math.min(length, mapping.end - at)
-    const part =
-      count === length
-        ? core.kernel.mptcp_record_sum(record)
-        : core.kernel.mptcp_checksum(recordPointer(context, record), count, 0)
-    sum += (at - head) & 1 ? ((part & 0xff) << 8) | (part >> 8) : part
-    at += count
-    record = core.u32[(record + RECORD_NEXT) >> 2]
-  }
+  sum += chainSum(core, firstRecord(context, queue), mapping.end - mapping.start)
   return fold(sum) === 0xffff
 }
 
@@ -205,37 +193,6 @@ function firstRecord(context: Context, queue: number): number {
   const { u32 } = context.core
   const run = u32[(queue + QUEUE_FIRST_RUN) >> 2]
   return run === 0 ? 0 : u32[(run + RUN_FIRST) >> 2]
-}
-
-/** Ones' complement sum of the DSS pseudo-header and a checksum field, not folded. */
-export function pseudoHeaderSum(
-  idsnHigh: number,
-  idsnLow: number,
-  dataOffset: number,
-  subflowOffset: number,
-  length: number,
-  checksum: number,
-): number {
-  const high = dsnHigh(dataOffset, idsnLow, idsnHigh)
-  const low = dsnLow(dataOffset, idsnLow)
-  const ssn = subflowOffset >>> 0
-  return (
-    (high >>> 16) +
-    (high & 0xffff) +
-    (low >>> 16) +
-    (low & 0xffff) +
-    (ssn >>> 16) +
-    (ssn & 0xffff) +
-    length +
-    checksum
-  )
-}
-
-/** Folds a sum to 16 bits. */
-export function fold(sum: number): number {
-  let folded = sum
-  while (folded > 0xffff) folded = (folded & 0xffff) + Math.floor(folded / 65536)
-  return folded
 }
 
 /** The DATA_FIN counts once all the data before it is there. */

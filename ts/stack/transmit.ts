@@ -5,19 +5,13 @@ import { STAGING_SEND } from '../core/layout.js'
 import type { Counters } from '../counters.js'
 import type { Frame, Link } from '../link/link.js'
 import type { IpAddress } from '../wire/address.js'
-import { emitIp, PROTOCOL_TCP, pseudoHeaderSum } from '../wire/ip.js'
+import { emitIp, fold, PROTOCOL_TCP, pseudoHeaderSum } from '../wire/ip.js'
 import type { Segment } from '../wire/segment.js'
 import { emitSegment, headerLength, writeChecksum, writePartialChecksum } from '../wire/tcp.js'
 
 /** IPv6 header and the longest TCP header: the payload starts behind this room. */
 const HEADROOM = 128
 const PAYLOAD = STAGING_SEND + HEADROOM
-
-function foldSum(sum: number): number {
-  let folded = sum
-  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16)
-  return folded
-}
 
 export class Transmitter {
   readonly #core: MptcpCore
@@ -63,9 +57,9 @@ export class Transmitter {
     const cut = link.caps.tso > 0 && segment.payloadLength > mss
     frame.gsoSize = cut ? mss : 0
     frame.needsCsum = cut
-    if (cut) writePartialChecksum(u8, tcp, foldSum(pseudo))
+    if (cut) writePartialChecksum(u8, tcp, fold(pseudo))
     else {
-      const sum = kernel.mptcp_checksum(tcp, header, foldSum(pseudo + payloadSum))
+      const sum = kernel.mptcp_checksum(tcp, header, fold(pseudo + payloadSum))
       writeChecksum(u8, tcp, sum)
     }
     frame.offset = tcp - ipBytes

@@ -178,7 +178,7 @@ function wordSum(word: number): number {
 }
 
 /** Exact for a sum below 2^32: that of 65,536 bytes and a seed. */
-function fold(sum: number): number {
+export function fold(sum: number): number {
   sum = (sum >>> 16) + (sum & 0xffff)
   return (sum >>> 16) + (sum & 0xffff)
 }
