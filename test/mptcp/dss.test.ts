@@ -54,6 +54,7 @@ describe.each(BACKENDS)('mappings, %s core', (core) => {
     c.sends({ ack: 101, mptcp: [{ ack: 1 }] })
     c.reads(0)
     c.receives({ seq: 101, ack: 1, mptcp: [map(1, 1, 100)] })
+    c.sends({ ack: 101, mptcp: [{ ack: 101 }] })
     c.reads(100)
     c.receives({ seq: 101, ack: 1, data: pattern(101, 10), mptcp: [map(101, 101, 10)] })
     c.sendsAll()

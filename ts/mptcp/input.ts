@@ -3,7 +3,15 @@
 
 import { closeSending } from '../tcp/close.js'
 import { segmentArrives } from '../tcp/input.js'
-import { ACCEPTABLE, ACKED, FIN_REACHED, RESET, SEND_RESET, SYN_ACKED } from '../tcp/outcome.js'
+import {
+  ACCEPTABLE,
+  ACKED,
+  FIN_REACHED,
+  RESET,
+  SEND_RESET,
+  SYN_ACKED,
+  TEXT,
+} from '../tcp/outcome.js'
 import { oweAckNow } from '../tcp/receive.js'
 import { windowOf } from '../tcp/window.js'
 import {
@@ -91,6 +99,8 @@ export function subflowSegment(
   if (acknowledgedEnd(connection) > sent || receivedEnd(context, connection) > received) {
     connection.dataAckedAt = now
   }
+  // A mapping that came after its bytes: TCP has acknowledged those long ago, the data level has not.
+  if ((outcome & TEXT) === 0 && receivedEnd(context, connection) > received) oweAckNow(tcb)
   if (outcome & FIN_REACHED) finReached(context, connection, subflow, segment)
   if (checkDataFin(context, connection)) {
     dataFinReceived(connection)

@@ -65,11 +65,14 @@ const limits: Limits = { optionBytes: 0, window: Number.POSITIVE_INFINITY, limit
 
 /** Sends what the connection has to send at `now`. */
 export function output(context: Context, connection: Connection, now: number): void {
+  // What waits for an ACK of its own goes first: an ADD_ADDR's echo before the SYN of the join that follows
+  // from it, a REMOVE_ADDR before the RSTs.
+  for (const subflow of connection.subflows) {
+    if (subflow.resetOwed === null) sendPending(context, connection, subflow, now)
+  }
   for (const subflow of connection.subflows) {
     if (subflow.resetOwed !== null) sendReset(context, connection, subflow, now)
   }
-  // The echo of an ADD_ADDR before the SYN of the join that follows from it.
-  for (const subflow of connection.subflows) sendPending(context, connection, subflow, now)
   for (const subflow of connection.subflows) pump(context, connection, subflow, now)
   pushPending(context, connection, now)
   closeSubflows(connection)
