@@ -176,9 +176,3 @@ export function readableBytes(context: Context, connection: Connection): number 
 export function dataAck(context: Context, connection: Connection): number {
   return receivedEnd(context, connection) + (connection.rcv.finReached ? 1 : 0)
 }
-
-/** All that the application wrote, and the DATA_FIN if any, is acknowledged. */
-export function isAllAcknowledged(connection: Connection): boolean {
-  const { snd } = connection
-  return snd.fin >= 0 ? snd.una > snd.fin : snd.una === snd.end
-}

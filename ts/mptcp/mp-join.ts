@@ -6,7 +6,7 @@ import { MP_JOIN, type MpJoinOption } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { isLive, type Subflow } from './subflow.js'
+import { type Subflow, subflowCount } from './subflow.js'
 import { equalBytes } from './token.js'
 
 /** MP_TCPRST reasons, RFC 8684 §3.6. */
@@ -43,10 +43,7 @@ export function joinRefusal(context: Context, connection: Connection): number | 
   if (connection.detached && connection.snd.fin >= 0 && connection.rcv.finReached) {
     return RESET_PROHIBITED
   }
-  const count = connection.subflows.filter(
-    (subflow) => isLive(subflow) || subflow.tcb.state.startsWith('SYN'),
-  ).length
-  return count >= context.config.maxSubflows ? RESET_PROHIBITED : null
+  return subflowCount(connection.subflows) >= context.config.maxSubflows ? RESET_PROHIBITED : null
 }
 
 /** Passive: the MP_JOIN SYN made this subflow; our HMAC for the SYN/ACK. */

@@ -262,7 +262,6 @@ export function ackOptions(
     option.length = 1
     if (connection.checksum) option.checksum = dataFinChecksum(connection)
   }
-  subflow.lastDataAckSent = dataAck(context, connection)
   into.push(option)
 }
 

@@ -9,7 +9,7 @@ import {
   payloadRoom,
   usableWindow,
 } from '../tcp/output.js'
-import { ackSent, duplicateReported, hasSackRanges, sackRanges } from '../tcp/receive.js'
+import { ackSent, duplicateReported, hasSackRanges, oweAckNow, sackRanges } from '../tcp/receive.js'
 import { inflightBytes } from '../tcp/recovery.js'
 import { append as appendChunk } from '../tcp/send-queue.js'
 import { ACK_NOW, timestampNow } from '../tcp/tcb.js'
@@ -18,7 +18,7 @@ import { mptcpOptionLength } from '../wire/mptcp-options.js'
 import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
 import { seqOf } from '../wire/seq.js'
 import { noOptions } from '../wire/tcp-options.js'
-import { type Connection, dataAck, isAllAcknowledged } from './connection.js'
+import { type Connection, dataAck } from './connection.js'
 import type { Context } from './context.js'
 import {
   ackOptions,
@@ -302,18 +302,14 @@ function closeSubflows(connection: Connection): void {
   if (snd.nxt === snd.fin) {
     snd.nxt = snd.fin + 1
     for (const subflow of connection.subflows) {
-      if (isLive(subflow)) subflow.tcb.ack.owed = ACK_NOW
+      if (isLive(subflow)) oweAckNow(subflow.tcb)
     }
   }
-  // The optimisation of §3.3.3: only the DATA_FIN is outstanding, and the peer has sent its own.
-  const onlyFin = connection.rcv.finReached && snd.una === snd.fin
-  if (isDataClosed(connection.state) || onlyFin || isAllClosed(connection)) {
+  // With the optimisation of §3.3.3: at most the DATA_FIN is outstanding, and the peer has sent its own.
+  const onlyFin = connection.rcv.finReached && snd.una >= snd.fin
+  if (isDataClosed(connection.state) || onlyFin) {
     for (const subflow of connection.subflows) closeSending(subflow.tcb)
   }
-}
-
-function isAllClosed(connection: Connection): boolean {
-  return connection.rcv.finReached && isAllAcknowledged(connection)
 }
 
 function sendReset(context: Context, connection: Connection, subflow: Subflow, now: number): void {
@@ -389,7 +385,7 @@ function announceWindow(
   for (const other of connection.subflows) {
     other.tcb.rcv.right = Math.max(other.tcb.rcv.right, other.tcb.rcv.nxt + shared)
   }
-  return Math.max(window, 0)
+  return window
 }
 
 function emit(

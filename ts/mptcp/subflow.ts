@@ -52,8 +52,6 @@ export interface Subflow {
   failDeadline: number
   /** The RST carries MP_FASTCLOSE. */
   fastclose: boolean
-  /** The DSS of the last ACK told this DATA_ACK. */
-  lastDataAckSent: number
   /** Payload bytes that left for the first time at the data level. */
   dataBytesSent: number
   /** SYNs sent with MP_CAPABLE. */
@@ -103,7 +101,6 @@ export function createSubflow(options: SubflowOptions): Subflow {
     resetOwed: null,
     failDeadline: Number.POSITIVE_INFINITY,
     fastclose: false,
-    lastDataAckSent: 0,
     dataBytesSent: 0,
     synsSent: 0,
   }
@@ -121,6 +118,11 @@ export function isLive(subflow: Subflow): boolean {
     default:
       return true
   }
+}
+
+/** Subflows that count against the limit: open, or being opened. */
+export function subflowCount(subflows: readonly Subflow[]): number {
+  return subflows.filter((each) => isLive(each) || each.tcb.state.startsWith('SYN')).length
 }
 
 /** Whether new data may be given to it. */

@@ -204,17 +204,17 @@ export class Stack {
 
   /** An application's call changed the connection: it gets a turn before time moves on. */
   touch(connection: Connection): void {
-    if (!connection.dirty) {
-      connection.dirty = true
-      this.#dirty.push(connection)
-    }
-    if (!this.#turnScheduled && !this.#inTurn && !this.#closed) {
-      this.#turnScheduled = true
-      this.clock.soon(() => {
-        this.#turnScheduled = false
-        this.#turn(this.clock.now())
-      })
-    }
+    this.#markDirty(connection)
+    if (!this.#inTurn) this.#scheduleTurn()
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled || this.#closed) return
+    this.#turnScheduled = true
+    this.clock.soon(() => {
+      this.#turnScheduled = false
+      this.#turn(this.clock.now())
+    })
   }
 
   /** Frees everything, without a word to the peers, and closes the links. */
@@ -235,14 +235,7 @@ export class Stack {
 
   /** A free port of the configured range for a socket that binds none. */
   freePort(): number {
-    const [first, last] = this.config.ports
-    const count = last - first + 1
-    const start = this.#random.below(count)
-    for (let i = 0; i < count; i++) {
-      const port = first + ((start + i) % count)
-      if (!this.#passive.isListening(port)) return port
-    }
-    return 0
+    return this.#findPort(() => true)
   }
 
   #pathFor(remote: IpAddress, local: IpAddress | null): LocalPath | null {
@@ -257,13 +250,19 @@ export class Stack {
   }
 
   #takePort(address: IpAddress, remote: IpAddress, remotePort: number): number {
+    return this.#findPort(
+      (port) => this.#demux.find(address, port, remote, remotePort) === undefined,
+    )
+  }
+
+  /** From a random start, the first port that nobody listens on and that is free; 0 if none is. */
+  #findPort(isFree: (port: number) => boolean): number {
     const [first, last] = this.config.ports
     const count = last - first + 1
     const start = this.#random.below(count)
     for (let i = 0; i < count; i++) {
       const port = first + ((start + i) % count)
-      if (this.#passive.isListening(port)) continue
-      if (this.#demux.find(address, port, remote, remotePort) === undefined) return port
+      if (!this.#passive.isListening(port) && isFree(port)) return port
     }
     return 0
   }
@@ -322,13 +321,7 @@ export class Stack {
     if (this.#closed) return
     this.#drainFreed()
     for (const link of this.links) link.flush()
-    if (this.#dirty.length > 0 && !this.#turnScheduled) {
-      this.#turnScheduled = true
-      this.clock.soon(() => {
-        this.#turnScheduled = false
-        this.#turn(this.clock.now())
-      })
-    }
+    if (this.#dirty.length > 0) this.#scheduleTurn()
   }
 
   /** Memory came back: those that had none for sending go on. */

@@ -13,20 +13,13 @@ import {
 import type { Connection } from '../connection.js'
 import type { Context, LocalPath } from '../context.js'
 import { openSubflow } from '../open.js'
-import { isLive, type Subflow } from '../subflow.js'
+import { isLive, type Subflow, subflowCount } from '../subflow.js'
 import { equalBytes } from '../token.js'
 import type { Endpoint } from './endpoint.js'
 import type { RemoteAddress } from './state.js'
 
 /** ADD_ADDRs of one address before it is given up: Linux's limit. */
 const MAX_ANNOUNCE_TRIES = 3
-
-/** Subflows that count against the limit. */
-function subflowCount(connection: Connection): number {
-  return connection.subflows.filter(
-    (subflow) => isLive(subflow) || subflow.tcb.state.startsWith('SYN'),
-  ).length
-}
 
 /** The address id of a local address: 0 for that of the initial subflow. */
 export function localAddressId(
@@ -64,7 +57,7 @@ export function start(context: Context, connection: Connection, now: number): vo
 function openFrom(context: Context, connection: Connection, endpoint: Endpoint, now: number): void {
   if (connection.denyJoinInitial || connection.pathManager.used.has(endpoint.id)) return
   if (endpoint.address.family !== connection.remote.family) return
-  if (subflowCount(connection) >= context.config.maxSubflows) return
+  if (subflowCount(connection.subflows) >= context.config.maxSubflows) return
   const path = context.paths.find((each) => sameAddress(each.address, endpoint.address))
   if (path === undefined || isJoinedFrom(connection, path)) return
   connection.pathManager.used.add(endpoint.id)
@@ -191,7 +184,7 @@ function joinRemote(
   remote: RemoteAddress,
   now: number,
 ): void {
-  if (subflowCount(connection) >= context.config.maxSubflows) return
+  if (subflowCount(connection.subflows) >= context.config.maxSubflows) return
   const path = nearestPath(context, remote.address)
   if (path === null) return
   // A second joined subflow over the same path of ours would only compete with the first.
