@@ -13,42 +13,21 @@ import {
   TEXT,
 } from '../tcp/outcome.js'
 import { oweAckNow } from '../tcp/receive.js'
-import { windowOf } from '../tcp/window.js'
-import {
-  ADD_ADDR,
-  DSS,
-  type DssOption,
-  MP_CAPABLE,
-  MP_FAIL,
-  MP_FASTCLOSE,
-  MP_JOIN,
-  MP_PRIO,
-  MP_TCPRST,
-  type MpFailOption,
-  REMOVE_ADDR,
-} from '../wire/mptcp-options.js'
+import { MP_FAIL, MP_FASTCLOSE, MP_TCPRST, type MpFailOption } from '../wire/mptcp-options.js'
 import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
-import { dataOffsetOf32, dataOffsetOf64, dsnHigh, dsnLow, offsetOf } from '../wire/seq.js'
-import { dataFinAcknowledged, dataFinReceived } from './close.js'
+import { dsnHigh, dsnLow } from '../wire/seq.js'
+import { dataFinReceived } from './close.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack, pendingBytes } from './fallback.js'
-import { addMapping } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
-import {
-  joinAckVerdict,
-  joinSynAckArrived,
-  RESET_MIDDLEBOX,
-  RESET_MPTCP_ERROR,
-  RESET_UNSPECIFIED,
-} from './mp-join.js'
-import { addAddrArrived, removeAddrArrived, start } from './path-manager/path-manager.js'
-import { checkDataFin, deliver, mappedOffset } from './receive-queue.js'
-import { consumed, staleSubflowHeard, subflowRecovered } from './reinject.js'
-import { dataAcknowledged } from './send-queue.js'
+import { joinAckVerdict, joinSynAckArrived, RESET_MIDDLEBOX, RESET_MPTCP_ERROR } from './mp-join.js'
+import { dataAckArrives, fastcloseArrives, takeOptions } from './option-input.js'
+import { start } from './path-manager/path-manager.js'
+import { checkDataFin, deliver } from './receive-queue.js'
+import { staleSubflowHeard, subflowRecovered } from './reinject.js'
 import { setMptcpState } from './state.js'
-import type { Subflow } from './subflow.js'
-import { equalBytes } from './token.js'
+import { hasFailed, type Subflow } from './subflow.js'
 
 /** How long a peer may take to answer a MP_FAIL: Linux's TCP_RTO_MAX. */
 const FAIL_ANSWER_MS = 120_000
@@ -180,240 +159,6 @@ function fallbackArrives(context: Context, connection: Connection, subflow: Subf
   dataAckArrives(context, connection, tcb.snd.una + snd.fallbackDelta)
 }
 
-function dataAckArrives(context: Context, connection: Connection, ack: number): void {
-  if (!dataAcknowledged(context, connection, ack)) return
-  const { timers, snd } = connection
-  timers.retransmit = Number.POSITIVE_INFINITY
-  timers.retransmitBackoff = 0
-  if (snd.fin >= 0 && snd.una > snd.fin) dataFinAcknowledged(connection)
-}
-
-function takeOptions(
-  context: Context,
-  connection: Connection,
-  subflow: Subflow,
-  segment: Segment,
-  now: number,
-): void {
-  const { counters } = context
-  for (const option of segment.options.mptcp) {
-    switch (option.subtype) {
-      case DSS:
-        dssArrives(context, connection, subflow, segment, option, now)
-        break
-      case MP_CAPABLE:
-        if (option.dataLength !== null && !subflow.opener && subflow.kind === 'initial') {
-          subflow.sawDss = true
-          // Its data has a DSN of 64 bits, though the option does not spell it out.
-          connection.rcv.wideDsn = true
-          takeMapping(context, connection, subflow, 1, option.dataLength, 1, option.checksum, false)
-        }
-        break
-      case ADD_ADDR:
-        addAddrArrived(context, connection, subflow, option, now)
-        break
-      case REMOVE_ADDR:
-        removeAddrArrived(context, connection, option)
-        break
-      case MP_PRIO:
-        counters.MPPrioRx++
-        subflow.remoteBackup = option.backup
-        break
-      case MP_FASTCLOSE:
-        fastcloseArrives(context, connection, option.receiverKey)
-        break
-      case MP_FAIL:
-        counters.MPFailRx++
-        failArrives(context, connection, subflow, option)
-        break
-      case MP_TCPRST:
-        // Counts on a RST only.
-        break
-      case MP_JOIN:
-        if (option.phase === 'ACK' && !subflow.opener) oweAckNow(subflow.tcb)
-        break
-      default:
-        option satisfies never
-    }
-    // A reset decided by one option makes the others moot.
-    if (subflow.resetOwed !== null) return
-  }
-  if (subflow.kind === 'join' && subflow.opener && !subflow.confirmed) {
-    // The fourth ACK: the peer has our HMAC (RFC 8684 §3.2).
-    if (segment.options.mptcp.some((option) => option.subtype === DSS)) {
-      subflow.confirmed = true
-      subflow.thirdAckDeadline = Number.POSITIVE_INFINITY
-    }
-  }
-}
-
-function dssArrives(
-  context: Context,
-  connection: Connection,
-  subflow: Subflow,
-  segment: Segment,
-  option: DssOption,
-  now: number,
-): void {
-  subflow.sawDss = true
-  if (!connection.fullyEstablished) {
-    connection.fullyEstablished = true
-    start(context, connection, now)
-  }
-  if (option.dataAckBytes !== 0) {
-    const ack =
-      option.dataAckBytes === 8
-        ? dataOffsetOf64(
-            option.dataAckHigh,
-            option.dataAckLow,
-            connection.localIdsnHigh,
-            connection.localIdsnLow,
-          )
-        : dataOffsetOf32(option.dataAckLow, connection.localIdsnLow, connection.snd.una)
-    if (ack >= 1 && ack <= connection.snd.nxt) {
-      dataAckArrives(context, connection, ack)
-      const window = windowOf(subflow.tcb, segment.window, segment.flags)
-      if (ack + window > connection.snd.right) {
-        connection.snd.right = ack + window
-        // Linux acknowledges on the subflow, and drops, what it has no room for: once it has, that goes
-        // at once, not when a timer that has backed off says.
-        const { timers } = connection
-        if (timers.retransmitBackoff > 0 && timers.retransmit !== Number.POSITIVE_INFINITY) {
-          timers.retransmitBackoff = 0
-          timers.retransmit = now
-        }
-      }
-    }
-  }
-  if (option.dsnBytes === 0) return
-  const dataOffset = mappedOffset(context, connection, option)
-  if (dataOffset < 1) {
-    context.counters.NoDSSInWindow++
-    return
-  }
-  if (option.length === 0) {
-    // Without data it maps nothing, and says nothing: as Linux, ignored.
-    if (segment.payloadLength === 0) return
-    infiniteMappingArrives(context, connection, subflow)
-    return
-  }
-  if (option.dataFin && option.length === 1) {
-    dataFinArrives(context, connection, dataOffset)
-    // Acknowledged whatever it was: the DATA_ACK may have been lost.
-    oweAckNow(subflow.tcb)
-    return
-  }
-  // RFC 8684 §3.3.2: a DSN of 8 bytes is answered with a DATA_ACK of 8. Deviates: as Linux, that of the
-  // last mapping of data decides; a DATA_FIN alone does not.
-  connection.rcv.wideDsn = option.dsnBytes === 8
-  const length = option.length - (option.dataFin ? 1 : 0)
-  const subflowOffset = offsetOf(option.ssn, 0, subflow.tcb.rcv.nxt)
-  takeMapping(
-    context,
-    connection,
-    subflow,
-    subflowOffset,
-    length,
-    dataOffset,
-    option.checksum,
-    option.dataFin,
-  )
-  if (option.dataFin) dataFinArrives(context, connection, dataOffset + length)
-}
-
-function takeMapping(
-  context: Context,
-  connection: Connection,
-  subflow: Subflow,
-  subflowOffset: number,
-  length: number,
-  dataOffset: number,
-  checksum: number | null,
-  dataFin: boolean,
-): void {
-  if (subflow.tcb.rcv.queue === 0) return
-  if (subflowOffset < 1 || (connection.checksum && checksum === null)) {
-    context.counters.DSSNoMatchTCP++
-    subflow.resetOwed = RESET_MPTCP_ERROR
-    return
-  }
-  const verdict = addMapping(
-    context,
-    subflow.mappings,
-    subflowOffset,
-    length,
-    dataOffset,
-    connection.checksum ? checksum : null,
-    dataFin,
-    consumed(context, subflow),
-  )
-  switch (verdict) {
-    case 'MAPPING_OK':
-    case 'MAPPING_REPEATED':
-    case 'MAPPING_OLD':
-      break
-    case 'MAPPING_CONFLICT':
-    case 'MAPPING_TOO_MANY':
-      context.counters.DSSNotMatching++
-      subflow.resetOwed = RESET_MPTCP_ERROR
-      break
-    default:
-      verdict satisfies never
-  }
-}
-
-/** Where the peer's data ends; said again it must be the same place. */
-function dataFinArrives(context: Context, connection: Connection, offset: number): void {
-  const { rcv } = connection
-  if (rcv.fin >= 0) return
-  if (offset < receivedEnd(context, connection) || offset > rcv.right) {
-    context.counters.NoDSSInWindow++
-    return
-  }
-  rcv.fin = offset
-}
-
-function infiniteMappingArrives(context: Context, connection: Connection, subflow: Subflow): void {
-  context.counters.InfiniteMapRx++
-  if (connection.subflows.length > 1) {
-    subflow.resetOwed = RESET_MPTCP_ERROR
-    return
-  }
-  const reason = hasFailed(subflow) ? 'DSSCorruptionFallback' : 'DssFallback'
-  fallBack(context, connection, subflow, reason)
-}
-
-/**
- * MP_FAIL on an ACK: the peer could not use our data's mapping (RFC 8684 §3.7). It is answered with the
- * same, and with an infinite mapping on the next data: without the answer Linux resets the subflow.
- */
-function failArrives(
-  context: Context,
-  connection: Connection,
-  subflow: Subflow,
-  option: MpFailOption,
-): void {
-  const isAnswer = hasFailed(subflow)
-  // Once another subflow has carried data, no infinite mapping explains what is in flight.
-  if (connection.nextSubflowId > 1) {
-    subflow.resetOwed = RESET_MIDDLEBOX
-    return
-  }
-  fallBack(context, connection, subflow, 'DSSCorruptionFallback')
-  connection.snd.infiniteMappingOwed = true
-  if (!isAnswer) subflow.pendingOptions.push(option)
-}
-
-function fastcloseArrives(context: Context, connection: Connection, key: Uint8Array): void {
-  if (!equalBytes(key, connection.localKey)) {
-    context.counters.MPFastcloseBadKey++
-    return
-  }
-  context.counters.MPFastcloseRx++
-  connection.error ??= 'ECONNRESET'
-  for (const subflow of connection.subflows) subflow.resetOwed = RESET_UNSPECIFIED
-}
-
 /** A valid RST: this subflow is gone, with MP_FASTCLOSE the connection. */
 function resetArrived(
   context: Context,
@@ -502,11 +247,6 @@ function corrupted(context: Context, connection: Connection, subflow: Subflow, n
   }
   context.counters.DSSCorruptionReset++
   subflow.resetOwed = RESET_MIDDLEBOX
-}
-
-/** Whether a mapping failed here and the peer has not answered yet. */
-function hasFailed(subflow: Subflow): boolean {
-  return subflow.failDeadline !== Number.POSITIVE_INFINITY
 }
 
 function failOption(connection: Connection, dataOffset: number): MpFailOption {

@@ -135,3 +135,8 @@ export function canCarryData(subflow: Subflow): boolean {
 export function isBackup(subflow: Subflow): boolean {
   return subflow.localBackup || subflow.remoteBackup
 }
+
+/** Whether a mapping failed here and the peer has not answered yet. */
+export function hasFailed(subflow: Subflow): boolean {
+  return subflow.failDeadline !== Number.POSITIVE_INFINITY
+}
