@@ -20,11 +20,25 @@ export type {
   PacketBatch as MptcpPacketBatch,
 } from './link/link.js'
 export { openRawLinks as openMptcpRawLinks } from './link/raw.js'
+export type { MptcpEndpoint, MptcpEndpointOptions } from './mptcp/path-manager/endpoint-table.js'
+export type {
+  MptcpAnnouncedAddress,
+  MptcpListenerEvent,
+  MptcpLocalAddress,
+  MptcpPathCommand,
+  MptcpPathConnection,
+  MptcpPathEvent,
+  MptcpPathManager,
+  MptcpPathSubflow,
+  MptcpPathWatcher,
+} from './mptcp/path-manager/path-manager.js'
 export { lowestRtt as mptcpLowestRtt } from './mptcp/scheduler/lowest-rtt.js'
 export type { MptcpScheduler, MptcpSchedulerSubflow } from './mptcp/scheduler/scheduler.js'
+export { shortestLinger as mptcpShortestLinger } from './mptcp/scheduler/shortest-linger.js'
 export { type Random as MptcpRandom, SeededRandom as MptcpSeededRandom } from './random.js'
 export { MptcpBsd, type MptcpSocketAddress } from './socket/bsd.js'
 export { MPTCP_CONSTANTS, MPTCP_ERRNO, mptcpErrnoName } from './socket/constants.js'
+export type { MptcpInfo, MptcpInfoRequest } from './socket/mptcp-info.js'
 export { type MptcpListenOptions, MptcpServer } from './socket/mptcp-server.js'
 export {
   type MptcpConnectionInfo,
@@ -32,8 +46,13 @@ export {
   type MptcpSubflowInfo,
 } from './socket/mptcp-socket.js'
 export { type MptcpConnectOptions, MptcpStack } from './socket/mptcp-stack.js'
-export type { MptcpInfo } from './socket/options.js'
-export type { MptcpEndpointOptions, MptcpStackOptions } from './stack/config.js'
+export type { MptcpControlMessage, MptcpMessage } from './socket/receive.js'
+export type { MptcpStackOptions } from './stack/config.js'
+export type {
+  MptcpPathControl,
+  MptcpPathLimits,
+  MptcpSubflowEnds,
+} from './stack/path-control.js'
 export type {
   CongestionEvent as MptcpCongestionEvent,
   MptcpCongestionControl,

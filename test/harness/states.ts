@@ -30,6 +30,8 @@ export interface StateOptions extends ConversationOptions {
   role?: 'server' | 'client'
   /** MP_CAPABLE in the handshake; default true. */
   mptcp?: boolean
+  /** Of the client's socket; default both. */
+  families?: 'ipv4' | 'ipv6' | 'both'
   checksum?: boolean
   /** What the peer offers in its SYN or SYN/ACK. */
   timestamps?: boolean
@@ -64,6 +66,7 @@ export function knock(c: Conversation, options: StateOptions, port = PEER_PORT, 
 export function listening(options: StateOptions = {}): Conversation {
   const c = new Conversation(options)
   const listener = c.stack.listen(null, PORT, 16, false)!
+  listener.fastOpen.settings.queue = 4
   listener.notify = () => {
     const connection = listener.ready.shift()!
     c.connection ??= connection
@@ -96,7 +99,12 @@ export function synSent(options: StateOptions & { plain?: boolean } = {}): Conve
   c.connection = c.stack.connect(
     parseAddress(peerAddress(0))!,
     PORT,
-    { local: null, localPort: 0, plain: options.plain ?? false },
+    {
+      local: null,
+      localPort: 0,
+      plain: options.plain ?? false,
+      families: options.families ?? 'both',
+    },
     c.notify,
   )!
   c.keys.stack = keyed(c.connection.localKey)

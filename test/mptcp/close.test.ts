@@ -3,10 +3,11 @@
 
 import { describe, expect, it } from 'vitest'
 import { abort } from '../../ts/mptcp/close.js'
+import { EVENT_CLOSED } from '../../ts/mptcp/connection.js'
 import { MP_FASTCLOSE } from '../../ts/wire/mptcp-options.js'
 import { BACKENDS } from '../contract/cores.js'
 import { dss, pattern } from '../harness/peer.js'
-import { established, joined } from '../harness/states.js'
+import { established, joinAck, joined, joinSyn, joinSynAck } from '../harness/states.js'
 
 describe.each(BACKENDS)('closing, %s core', (core) => {
   const options = { core }
@@ -24,6 +25,7 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     const c = established(options)
     const option = dss({ ack: 1, fin: true, dsn: 1, ssn: 1, length: 101 })
     c.receives({ seq: 1, ack: 1, data: 100, mptcp: [option] })
+    c.sends({ ack: 101, mptcp: [{ ack: 101 }] })
     c.sends({ ack: 101, mptcp: [{ ack: 102 }] })
     c.reads(100)
     expect(c.connection.rcv.finReached).toBe(true)
@@ -32,10 +34,10 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
   it('a DATA_FIN that comes before the data waits for it', () => {
     const c = established(options)
     c.receives({ seq: 1, ack: 1, mptcp: [fin(101)] })
-    c.sends({ mptcp: [{ ack: 1 }] })
     expect(c.connection.rcv.finReached).toBe(false)
     const map = dss({ ack: 1, dsn: 1, ssn: 1, length: 100 })
     c.receives({ seq: 1, ack: 1, data: 100, mptcp: [map] })
+    c.sends({ ack: 101, mptcp: [{ ack: 101 }] })
     c.sends({ ack: 101, mptcp: [{ ack: 102 }] })
     expect(c.connection.rcv.finReached).toBe(true)
     c.reads(100)
@@ -87,15 +89,26 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     expect(c.connection.state).toBe('M_TIME_WAIT')
   })
 
-  it('the peer first, then this side: the FIN may go with our DATA_FIN (§3.3.3)', () => {
+  it('the peer first, then this side: the FIN follows the DATA_ACK of our DATA_FIN', () => {
     const c = established(options)
     c.receives({ seq: 1, ack: 1, mptcp: [fin(1)] })
     c.sends({ mptcp: [{ ack: 2 }] })
     c.closes()
-    const said = c.sendsAll()
-    expect(said.some((each) => each.mptcp.some((o) => 'fin' in o && o.fin && o.dsn === 1))).toBe(
-      true,
-    )
+    c.sends({ flags: '.', mptcp: [{ fin: true, dsn: 1 }] })
+    c.receives({ seq: 1, ack: 1, mptcp: [dss({ ack: 2 })] })
+    c.sends({ flags: 'F.', seq: 1, mptcp: [{ ack: 2, fin: false }] })
+    c.receives({ flags: 'F.', seq: 1, ack: 2, mptcp: [dss({ ack: 2 })] })
+    c.sendsAll()
+    expect(c.connection.state).toBe('M_CLOSED')
+    expect(c.connection.error).toBeNull()
+  })
+
+  it('with finWithDataFin the FIN goes with our DATA_FIN, where only that is outstanding (§3.3.3)', () => {
+    const c = established({ ...options, stack: { finWithDataFin: true } })
+    c.receives({ seq: 1, ack: 1, mptcp: [fin(1)] })
+    c.sends({ mptcp: [{ ack: 2 }] })
+    c.closes()
+    c.sends({ flags: 'F.', seq: 1, mptcp: [{ fin: true, dsn: 1 }] })
     c.receives({ seq: 1, ack: 2, mptcp: [dss({ ack: 2 })] })
     c.receives({ flags: 'F.', seq: 1, ack: 2, mptcp: [dss({ ack: 2 })] })
     c.sendsAll()
@@ -213,6 +226,62 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
       expect(each.flags).toContain('R')
       expect(each.mptcp).toMatchObject([{ subtype: MP_FASTCLOSE, receiverKey: c.keys.peer.key }])
     }
+  })
+
+  it('a closed connection whose data is acknowledged, but never DATA_ACKed, is given up', () => {
+    const c = established({ ...options, stack: { closeTimeoutMs: 5000 } })
+    c.writes(100)
+    c.closes()
+    c.connection.detached = true
+    c.stack.touch(c.connection)
+    c.sendsAll()
+    for (let at = 0; at < 4500; at += 500) {
+      for (const said of c.sendsAll()) {
+        c.receives({ seq: 1, ack: said.seq + said.length, mptcp: [dss({ ack: 1 })] })
+      }
+      c.after(500)
+    }
+    expect(c.connection.state).toBe('M_FIN_WAIT_1')
+    c.sendsAll()
+    c.after(1000)
+    expect(c.sendsAll().some((each) => each.flags.includes('R'))).toBe(true)
+    expect(c.connection.error).toBe('ETIMEDOUT')
+    expect(c.stack.connectionCount).toBe(0)
+  })
+
+  it('an established connection outlives its last subflow, until closeTimeoutMs have passed', () => {
+    const c = established({ ...options, stack: { closeTimeoutMs: 5000 } })
+    c.receives({ flags: 'R.', seq: 1, ack: 1 })
+    expect(c.connection.subflows).toHaveLength(0)
+    c.after(4999)
+    expect(c.connection.state).toBe('M_ESTAB')
+    c.after(1)
+    expect(c.connection.state).toBe('M_CLOSED')
+    expect(c.connection.error).toBeNull()
+    expect(c.events & EVENT_CLOSED).toBe(EVENT_CLOSED)
+  })
+
+  it('and goes on where another subflow comes in time', () => {
+    const c = established({ ...options, stack: { closeTimeoutMs: 5000 } })
+    c.writes(100)
+    c.sendsAll()
+    c.receives({ flags: 'R.', seq: 1, ack: 1 })
+    c.after(4000)
+    const peer = joinSyn(c)
+    joinAck(c, peer, joinSynAck(c, peer))
+    c.sends({ peer, flags: '.', length: 0 })
+    c.sends({ peer, seq: 1, length: 100, mptcp: [{ dsn: 1 }] })
+    c.receives({ seq: 1, ack: 101, mptcp: [dss({ ack: 101 })] }, peer)
+    c.sendsAll()
+    c.sendsNothingFor(60_000)
+    expect(c.connection.state).toBe('M_ESTAB')
+  })
+
+  it('one that nobody has accepted ends with its last subflow', () => {
+    const c = established(options)
+    c.connection.accepted = false
+    c.receives({ flags: 'R.', seq: 1, ack: 1 })
+    expect(c.connection.state).toBe('M_CLOSED')
   })
 
   it('unread data survives the close', () => {

@@ -1,6 +1,7 @@
 // MP_CAPABLE, RFC 8684 §3.1, in both roles, and the fallbacks of §3.7 that happen at the start.
 
 import { describe, expect, it } from 'vitest'
+import { SeededRandom } from '../../ts/random.js'
 import { MP_CAPABLE } from '../../ts/wire/mptcp-options.js'
 import { BACKENDS } from '../contract/cores.js'
 import { dss, keyed } from '../harness/peer.js'
@@ -13,6 +14,20 @@ import {
   synSent,
   synSpec,
 } from '../harness/states.js'
+
+/** Draws these keys first. */
+class Scripted extends SeededRandom {
+  readonly #keys: Uint8Array[]
+
+  constructor(keys: Uint8Array[]) {
+    super(1)
+    this.#keys = [...keys]
+  }
+
+  override bytes(n: number): Uint8Array {
+    return (n === 8 ? this.#keys.shift() : undefined) ?? super.bytes(n)
+  }
+}
 
 describe.each(BACKENDS)('MP_CAPABLE, %s core', (core) => {
   it('the vector of a key: token and IDSN are the ends of its SHA-256', () => {
@@ -76,6 +91,20 @@ describe.each(BACKENDS)('MP_CAPABLE, %s core', (core) => {
     knock(c, {})
     c.receives({ flags: 'S', seq: 0, ...synSpec({}), mptcp: [capable({ algorithms: 0x1f })] })
     c.sends({ flags: 'S.', mptcp: [{ subtype: MP_CAPABLE, algorithms: 1 }] })
+  })
+
+  it('a key whose token another connection has is not taken (§3.1)', () => {
+    const [first, second] = [
+      Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1),
+      Uint8Array.of(2, 2, 2, 2, 2, 2, 2, 2),
+    ]
+    const c = listening({ core, stack: { random: new Scripted([first, first, second]) } })
+    for (const [i, senderKey] of [first, second].entries()) {
+      const peer = knock(c, {}, 40_000 + i)
+      c.receives({ flags: 'S', seq: 0, ...synSpec({}), mptcp: [capable({})] }, peer)
+      c.sends({ peer, flags: 'S.', mptcp: [{ subtype: MP_CAPABLE, senderKey }] })
+    }
+    expect(c.stack.counters.MPFallbackTokenInit).toBe(0)
   })
 
   it('a third ACK without MP_CAPABLE makes it plain TCP', () => {

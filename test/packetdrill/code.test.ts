@@ -122,6 +122,13 @@ describe('a block from a hostile hand', () => {
     expect(run('x = "%s" * 9', names)).toContain("'*' wants numbers")
   })
 
+  test('grows no tuple: it would take for ever to show or compare', () => {
+    const names = new Map<string, CodeValue>([['t', 1n]])
+    expect(run('t = (t, t)\n'.repeat(8), names)).toBeNull()
+    expect(run('assert t == t and len(str(t)) > 1000', names)).toBeNull()
+    expect(run('t = (t, t)\n'.repeat(2), names)).toContain('a tuple of more than 1000 items')
+  })
+
   test('nests only so deep', () => {
     for (const text of ['('.repeat(99_999), '-'.repeat(99_999), 'not '.repeat(99_999)]) {
       expect(refusal(() => parseCode(block(text)))).toContain('nested deeper than 64 levels')

@@ -61,6 +61,18 @@ describe('a script', () => {
     )
   })
 
+  test('refuses a meaning that is no one token', () => {
+    for (const meaning of ['/', 'a b', '', '1.2.3']) {
+      expect(refusal(() => action('f(NAME) = 0', { NAME: meaning }))).toBe(
+        `x.pkt:1:6: NAME stands for '${meaning}', which is not a word, a number, a "string" or a \`command\``,
+      )
+    }
+  })
+
+  test('refuses a number of too many digits, as where it is written out', () => {
+    expect(refusal(() => action('f(N) = 0', { N: '5'.repeat(21) }))).toContain('is too large')
+  })
+
   test('takes a cookie from -D', () => {
     const made = action('< S 0:0(0) win 1 <FO COOKIE>', { COOKIE: '00ff' })
     expect(made.kind === 'tcp' && plain(made.options![0])).toEqual({
@@ -94,6 +106,13 @@ describe('a time', () => {
     ['x', "x.pkt:1:1: unexpected 'x', expected a time: '+0.1', '0.1', '+0~+0.1' or '*'"],
   ])('%s is refused', (text, message) => {
     expect(refusal(() => time(text))).toBe(message)
+  })
+
+  test('of -0 is 0', () => {
+    expect(parseScript('-0 f() = 0', 'x.pkt').events[0]!.time).toEqual({
+      kind: 'absolute',
+      usecs: 0,
+    })
   })
 
   test('of any or a range stands only before outbound packets', () => {

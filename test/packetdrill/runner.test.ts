@@ -35,6 +35,8 @@ const MULTIPATH = `
 +0   < P. 1:11(10) ack 1 win 1000 <dss dack8=1 dsn8=1 ssn=1 dll=10 nocs, nop, nop>
 `
 
+const LISTEN_LINE = '\n0.0  socket'
+
 describe('a packet that is not as expected', () => {
   it('is shown beside what was, with the time', () => {
     const lines = run(`${OPEN}+0 write(4, ..., 5) = 5\n+0 > P. 1:5(4) ack 1\n`)
@@ -133,6 +135,50 @@ describe('calls', () => {
   })
 })
 
+describe('calls on files', () => {
+  it('sendfile sends the zeros of a file that the script made', () => {
+    const text = `\`dd bs=1 count=5 if=/dev/zero of=/tmp/f\`${OPEN}+0 open("/tmp/f", O_RDONLY) = 5
++0 sendfile(4, 5, [0], 50) = 5
++0 > P. 1:6(5) ack 1
++0 open("/etc/passwd", O_RDONLY) = -1 ENOENT (No such file or directory)
+`
+    expect(run(text)).toEqual([])
+  })
+
+  it('a buffer that is no memory is EFAULT', () => {
+    const text = `${OPEN}+0 write(4, NULL, 10) = -1 EFAULT (Bad address)
++0 < P. 1:6(5) ack 1 win 1000
++0 > . 1:1(0) ack 6
++0 recv(4, NULL, 10, 0) = -1 EFAULT (Bad address)
+`
+    expect(run(text)).toEqual([])
+  })
+})
+
+describe('segmentation offload', () => {
+  it('is off where ethtool says so', () => {
+    const text = `${OPEN}+0 write(4, ..., 2000) = 2000\n`
+    expect(run(`${text}+0 > P. 1:2001(2000) ack 1\n`)).toEqual([])
+    const off = '`ethtool -K tun0 tso off gso off`'
+    expect(
+      run(
+        `--strict_segments\n${off}${text}+0 > . 1:1001(1000) ack 1\n+0 > P. 1001:2001(1000) ack 1\n`,
+      ),
+    ).toEqual([])
+  })
+})
+
+describe('MP_FAIL', () => {
+  it('counts from the IDSN of the data that its sender received', () => {
+    const failed = MULTIPATH.replaceAll('flag_h]', 'flag_a, flag_h]')
+      .replace('dll=10 nocs, nop, nop', 'dll=10 cksum=1')
+      .replace(LISTEN_LINE, `\`sysctl -q net.mptcp.checksum_enabled=1\`${LISTEN_LINE}`)
+    expect(run(`${failed}+0 > . 1:1(0) ack 11 <mp_fail dsn8=1, dss dack8=1 nocs>\n`)).toEqual([])
+    const lines = run(`${failed}+0 > . 1:1(0) ack 11 <mp_fail dsn8=2, dss dack8=1 nocs>\n`)
+    expect(lines[0]).toMatch(/dsn8: expected 2, actual 1/)
+  })
+})
+
 describe('commands', () => {
   it.each([
     'sysctl -q net.mptcp.checksum_enabled=1; sysctl -q net/ipv4/tcp_sack=0',
@@ -151,7 +197,8 @@ describe('commands', () => {
   })
 
   it('are refused by name where the host has none such', () => {
-    expect(run(`${LISTEN}+0 \`rm -rf /\`\n`)[0]).toMatch(/the emulated host has no command 'rm'/)
+    expect(run(`${LISTEN}+0 \`reboot\`\n`)[0]).toMatch(/the emulated host has no command 'reboot'/)
+    expect(run(`${LISTEN}+0 \`dd if=/etc/passwd of=/tmp/x count=1\`\n`)[0]).toMatch(/cannot do 'dd/)
     expect(run(`${LISTEN}+0 \`sysctl -q net.no.such=1\`\n`)[0]).toMatch(/no sysctl 'net.no.such'/)
     expect(run(`${LISTEN}+0 \`ip mptcp monitor\`\n`)[0]).toMatch(/no command 'ip mptcp monitor'/)
   })

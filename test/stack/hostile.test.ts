@@ -5,6 +5,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { abort } from '../../ts/mptcp/close.js'
+import { ADD_ADDR, MP_FAIL } from '../../ts/wire/mptcp-options.js'
 import { BACKENDS, randomBytes } from '../contract/cores.js'
 import type { Conversation } from '../harness/conversation.js'
 import type { RelativeOption, SegmentSpec } from '../harness/peer.js'
@@ -31,6 +32,20 @@ const STATES: Record<string, (core: 'wasm' | 'js') => Conversation> = {
   },
   'SYN received': (core) => synReceived({ core }),
   'SYN sent': (core) => synSent({ core }),
+  'SYN with data received': (core) => {
+    const c = listening({ core, stack: { fastOpen: 0x202 } })
+    knock(c, {})
+    c.receives({ flags: 'S', seq: 0, data: 100, ...synSpec({}), mptcp: [capable()] })
+    c.sends({ flags: 'S.', seq: 0, ack: 101 })
+    return busy(c)
+  },
+  'SYN cookie sent': (core) => {
+    const c = listening({ core, stack: { synCookies: 2 } })
+    knock(c, {})
+    c.receives({ flags: 'S', seq: 0, ...synSpec({}), mptcp: [capable()] })
+    c.sends({ flags: 'S.', seq: 0, ack: 1 })
+    return c
+  },
   'plain TCP': (core) => busy(established({ core, mptcp: false })),
   server: (core) => busy(established({ core })),
   client: (core) => busy(established({ core, role: 'client' })),
@@ -231,9 +246,24 @@ describe.each(BACKENDS)('hostile input, %s core', (core) => {
       c.links[0]!.deliver([peer.emit({ flags: 'S', seq: 0, mss: 1460 }, c.clock.now())])
     }
     expect(c.stack.connectionCount).toBeLessThanOrEqual(16)
-    expect(c.stack.counters.TcpExtListenOverflows).toBeGreaterThanOrEqual(2000 - 16)
+    expect(c.stack.counters.TcpExtSyncookiesSent).toBeGreaterThanOrEqual(2000 - 16)
     c.after(300_000)
     expect(c.stack.connectionCount).toBe(0)
+  })
+
+  it('a fallback while an address is still to be announced again leaves no timer that spins', () => {
+    const endpoints = [{ address: '10.0.1.1' }, { address: '10.0.2.1', id: 7, signal: true }]
+    const c = synReceived({ core, links: 2, stack: { endpoints } })
+    const { peer, stack } = c.keys
+    const keys = capable({ senderKey: peer.key, receiverKey: stack!.key })
+    c.receives({ seq: 1, ack: 1, mptcp: [keys] })
+    c.receives({ seq: 1, ack: 1, mptcp: [dss({ ack: 1 })] })
+    c.sends({ mptcp: [{ subtype: ADD_ADDR, addressId: 7 }] })
+    const dsn = { dsnHigh: stack!.idsnHigh, dsnLow: stack!.idsnLow + 1 }
+    c.receives({ seq: 1, ack: 1, mptcp: [{ subtype: MP_FAIL, ...dsn }] })
+    expect(c.connection.mode).toBe('fallback')
+    // The clock throws if time never moves on.
+    c.after(600_000)
   })
 
   it('mappings of data that never comes are bounded', () => {

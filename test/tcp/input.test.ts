@@ -114,6 +114,25 @@ describe.each(BACKENDS)('segments, %s core', (core) => {
     c.reads(4096)
   })
 
+  it('a pure ACK from before the window is answered once in half a second, text each time', () => {
+    // Two ends that an attacker made disagree would else answer each other's ACKs for ever.
+    const c = established(plain)
+    c.receives({ seq: 1, ack: 1, data: 100 })
+    c.sends({ ack: 101 })
+    for (let i = 0; i < 10; i++) c.receives({ seq: 50, ack: 1 })
+    c.sends({ flags: '.', ack: 101 })
+    c.sendsNothing()
+    expect(c.stack.counters.TcpExtTCPACKSkipped).toBe(9)
+    c.after(500)
+    c.receives({ seq: 50, ack: 1 })
+    c.sends({ flags: '.', ack: 101 })
+    for (let i = 0; i < 3; i++) {
+      c.receives({ seq: 1, ack: 1, data: 100 })
+      c.sends({ flags: '.', ack: 101 })
+    }
+    c.reads(100)
+  })
+
   it('an old timestamp makes a segment unacceptable: ACK, no text (PAWS)', () => {
     const c = established(plain)
     c.after(100)

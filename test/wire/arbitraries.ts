@@ -134,6 +134,14 @@ export function mptcpOption(of: Phase): fc.Arbitrary<MptcpOption> {
   )
 }
 
+/** A Fast Open cookie, or the request for one. */
+const fastOpen = fc.record({
+  cookie: fc
+    .constantFrom(0, 4, 6, 8, 16)
+    .chain((length) => fc.uint8Array({ minLength: length, maxLength: length })),
+  experimental: fc.boolean(),
+})
+
 /** Option lists that fit in a header. */
 export function tcpOptions(of: Phase): fc.Arbitrary<TcpOptions> {
   return fc
@@ -145,6 +153,7 @@ export function tcpOptions(of: Phase): fc.Arbitrary<TcpOptions> {
         fc.array(fc.tuple(u32, u32), { minLength: 1, maxLength: 4 }).map((blocks) => blocks.flat()),
       ),
       timestamps: fc.option(fc.tuple(u32, u32)),
+      fastOpen: of.startsWith('SYN') ? fc.option(fastOpen) : fc.constant(null),
       mptcp: fc.array(mptcpOption(of), { maxLength: 2 }),
     })
     .map(({ timestamps, ...rest }) => ({
@@ -160,6 +169,7 @@ function dropUntilFits(options: TcpOptions): TcpOptions {
   const cut = { ...options, mptcp: [...options.mptcp] }
   if (emittedLength(cut) > MAX_OPTION_BYTES) cut.mptcp.length = Math.min(cut.mptcp.length, 1)
   if (emittedLength(cut) > MAX_OPTION_BYTES) cut.sack = null
+  if (emittedLength(cut) > MAX_OPTION_BYTES) cut.fastOpen = null
   if (emittedLength(cut) > MAX_OPTION_BYTES) cut.mss = cut.windowScale = null
   if (emittedLength(cut) > MAX_OPTION_BYTES) cut.timestampValue = null
   if (cut.timestampValue === null) cut.timestampEcho = 0

@@ -81,11 +81,8 @@ function check(options: NcOptions, command: Command): void {
     }
   } else {
     if (path.length === 0) throw usageError('--link raw needs --path DEV (see: ip -br addr)')
-    for (const flag of ['fullmesh', 'laminar'] as const) {
-      if (path.some(({ flags }) => flags.includes(flag))) {
-        throw usageError(`the flag '${flag}' of --path is not built yet`)
-      }
-    }
+    const both = path.find(({ flags }) => flags.includes('signal') && flags.includes('fullmesh'))
+    if (both !== undefined) throw usageError('signal and fullmesh of --path exclude each other')
   }
   if (fstatSync(0).isDirectory()) throw usageError('standard input is a directory')
 }

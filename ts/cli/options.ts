@@ -4,10 +4,14 @@ import { InvalidArgumentError, Option } from 'commander'
 import type { MptcpBackend } from '../core/load.js'
 import { lowestRtt } from '../mptcp/scheduler/lowest-rtt.js'
 import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
+import { shortestLinger } from '../mptcp/scheduler/shortest-linger.js'
 import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
 import { newReno } from '../tcp/congestion/newreno.js'
 
-const SCHEDULERS: Record<string, () => MptcpScheduler> = { 'lowest-rtt': lowestRtt }
+const SCHEDULERS: Record<string, () => MptcpScheduler> = {
+  'lowest-rtt': lowestRtt,
+  'shortest-linger': shortestLinger,
+}
 const CONGESTION: Record<string, MptcpCongestionFactory> = { newreno: newReno }
 
 export interface CoreOption {
@@ -21,7 +25,10 @@ export function coreOption(): Option {
 }
 
 export function schedulerOption(): Option {
-  return new Option('--scheduler <name>', 'which subflow takes new data: lowest-rtt')
+  return new Option(
+    '--scheduler <name>',
+    `which subflow takes new data: ${Object.keys(SCHEDULERS).join(', ')}`,
+  )
     .argParser((name: string) => chosen(SCHEDULERS, name, 'scheduler'))
     .default(lowestRtt, 'lowest-rtt')
 }

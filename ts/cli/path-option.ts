@@ -2,7 +2,7 @@
 // it, and what the path manager may do with it.
 
 import { InvalidArgumentError } from 'commander'
-import type { MptcpEndpointOptions } from '../stack/config.js'
+import type { MptcpEndpointOptions } from '../mptcp/path-manager/endpoint-table.js'
 import { parseAddress } from '../wire/address.js'
 
 export const PATH_FLAGS = ['backup', 'signal', 'subflow', 'fullmesh', 'laminar'] as const
@@ -15,7 +15,7 @@ export interface PathOption {
   flags: PathFlag[]
 }
 
-const FORM = 'Write DEV[=ADDR][@GATEWAY][,backup|signal|subflow].'
+const FORM = 'Write DEV[=ADDR][@GATEWAY][,backup|signal|subflow|fullmesh|laminar].'
 
 export function parsePathOption(text: string): PathOption {
   const [where = '', ...flags] = text.split(',').map((part) => part.trim())
@@ -35,30 +35,42 @@ export function parsePathOption(text: string): PathOption {
   return { device: device as string, address, gateway, flags: flags as PathFlag[] }
 }
 
+/** What a path is to the path manager. */
+export interface PathRoles {
+  subflow: boolean
+  signal: boolean
+  backup: boolean
+  fullmesh: boolean
+  laminar: boolean
+}
+
 /**
- * What a path is to the path manager. The first path is the initial subflow's: it is announced or
- * joined from only if that was asked for.
+ * The first path is the initial subflow's: it is announced or joined from only if that was asked for. With
+ * `laminar` the others open no subflow to the peer's first address unless that was asked for as well.
  */
-export function pathRoles(
-  path: PathOption,
-  index: number,
-  listening: boolean,
-): { subflow: boolean; signal: boolean; backup: boolean } {
-  const asked = path.flags.includes('subflow') || path.flags.includes('signal')
-  const byDefault = !asked && index > 0
+export function pathRoles(path: PathOption, index: number, listening: boolean): PathRoles {
+  const has = (flag: PathFlag): boolean => path.flags.includes(flag)
+  const byDefault = !has('subflow') && !has('signal') && index > 0
   return {
-    subflow: path.flags.includes('subflow') || (byDefault && !listening),
-    signal: path.flags.includes('signal') || (byDefault && listening),
-    backup: path.flags.includes('backup'),
+    subflow: has('subflow') || (byDefault && !listening && !has('laminar')),
+    // Deviates: from the kernel, to which signal and fullmesh are a contradiction.
+    signal: has('signal') || (byDefault && listening && !has('fullmesh')),
+    backup: has('backup'),
+    fullmesh: has('fullmesh'),
+    laminar: has('laminar'),
   }
 }
 
-/** The endpoints of a stack of our own, an entry for each address of each path, ids from 1. */
+/**
+ * The endpoints of a stack of our own, an entry for each address of each path, ids from 1. None where no
+ * path has flags: the stack's own default is the same, and knows the role of each connection.
+ */
 export function stackEndpoints(
   paths: readonly PathOption[],
   addresses: readonly (readonly string[])[],
   listening: boolean,
-): MptcpEndpointOptions[] {
+): MptcpEndpointOptions[] | undefined {
+  if (paths.every(({ flags }) => flags.length === 0)) return undefined
   return paths.flatMap((path, i) =>
     (addresses[i] ?? []).map((address) => ({ address, ...pathRoles(path, i, listening) })),
   )

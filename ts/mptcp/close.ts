@@ -6,6 +6,7 @@ import { formatAddress } from '../wire/address.js'
 import {
   type Connection,
   EVENT_CLOSED,
+  EVENT_END,
   EVENT_READABLE,
   EVENT_SUBFLOWS,
   readableBytes,
@@ -14,11 +15,12 @@ import {
 } from './connection.js'
 import type { Context } from './context.js'
 import { clearMappings } from './mapping.js'
+import { subflowEnded } from './path-manager/events.js'
 import { dropUnread } from './receive-queue.js'
 import { reinjectAll } from './reinject.js'
 import { releaseSendQueue } from './send-queue.js'
 import { isDataClosed, setMptcpState } from './state.js'
-import { isBackup, type Subflow } from './subflow.js'
+import { isBackup, isLive, type Subflow } from './subflow.js'
 
 const ENDED_KEPT = 32
 
@@ -39,8 +41,38 @@ export function closeSendingData(connection: Connection): void {
   snd.fin = snd.end
 }
 
+/** Whether the data has ended in one direction without that having been acted on. */
+export function hasDataEnded(context: Context, connection: Connection): boolean {
+  return isOurEndAcknowledged(connection) || isTheirEndReached(context, connection)
+}
+
+/**
+ * Acts on the ends of the data, once TCP has answered the segments that told of them: as in Linux, where
+ * the connection sees a DATA_FIN later than its subflow does. Returns whether the peer's was reached.
+ */
+export function settleDataEnds(context: Context, connection: Connection): boolean {
+  if (isOurEndAcknowledged(connection)) dataFinAcknowledged(connection)
+  if (!isTheirEndReached(context, connection)) return false
+  connection.rcv.finReached = true
+  connection.events |= EVENT_END | EVENT_READABLE
+  dataFinReceived(connection)
+  // In plain TCP the FIN was the end, and is answered.
+  return connection.mode === 'mptcp'
+}
+
+function isOurEndAcknowledged({ state, snd }: Connection): boolean {
+  const waits = state === 'M_FIN_WAIT_1' || state === 'M_CLOSING' || state === 'M_LAST_ACK'
+  return waits && snd.una > snd.fin
+}
+
+/** The DATA_FIN counts once all the data before it is there. */
+function isTheirEndReached(context: Context, connection: Connection): boolean {
+  const { rcv } = connection
+  return !rcv.finReached && rcv.fin >= 0 && receivedEnd(context, connection) === rcv.fin
+}
+
 /** Our DATA_FIN (in plain TCP: our FIN) was acknowledged. */
-export function dataFinAcknowledged(connection: Connection): void {
+function dataFinAcknowledged(connection: Connection): void {
   switch (connection.state) {
     case 'M_FIN_WAIT_1':
       setMptcpState(connection, 'M_FIN_WAIT_2')
@@ -57,7 +89,7 @@ export function dataFinAcknowledged(connection: Connection): void {
 }
 
 /** The peer's DATA_FIN was reached. */
-export function dataFinReceived(connection: Connection): void {
+function dataFinReceived(connection: Connection): void {
   switch (connection.state) {
     case 'M_ESTAB':
       setMptcpState(connection, 'M_CLOSE_WAIT')
@@ -87,6 +119,7 @@ export function abort(connection: Connection, error: string | null): void {
 /** A subflow is gone: its data goes to the others, its memory back. */
 export function subflowGone(context: Context, connection: Connection, subflow: Subflow): void {
   if (connection.mode === 'mptcp') reinjectAll(connection, subflow)
+  subflowEnded(connection, subflow)
   connection.ended.push(recordOf(subflow))
   if (connection.ended.length > ENDED_KEPT) connection.ended.shift()
   clearMappings(context, subflow.mappings)
@@ -128,6 +161,8 @@ export function reap(context: Context, connection: Connection): boolean {
     subflows.splice(i--, 1)
   }
   if (subflows.some((subflow) => subflow.tcb.state !== 'TIME-WAIT')) return subflows.length < before
+  settleDataEnds(context, connection)
+  if (isForsaken(connection)) return subflows.length < before
   if (!isDataClosed(connection.state) && !isComplete(connection)) {
     connection.error ??= error ?? 'ECONNRESET'
   }
@@ -149,6 +184,16 @@ export function reap(context: Context, connection: Connection): boolean {
 function isComplete(connection: Connection): boolean {
   const { rcv, snd } = connection
   return rcv.finReached && snd.fin >= 0 && snd.una >= snd.fin
+}
+
+/**
+ * Established and in use, but all its subflows ended without the data having ended: another one may be
+ * opened, by either side, until `closeTimeoutMs` have passed.
+ */
+export function isForsaken(connection: Connection): boolean {
+  const { state, mode, error, accepted, detached, subflows } = connection
+  if (state !== 'M_ESTAB' || mode !== 'mptcp' || error !== null) return false
+  return accepted && !detached && !subflows.some(isLive)
 }
 
 function isReleased(connection: Connection): boolean {

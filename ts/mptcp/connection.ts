@@ -4,12 +4,16 @@
 
 import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
 import type { Fifo } from '../tcp/fifo.js'
+import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
 import type { Context } from './context.js'
 import type { PathManagerState } from './path-manager/state.js'
 import type { MptcpScheduler } from './scheduler/scheduler.js'
 import type { MptcpState } from './state.js'
 import type { Subflow } from './subflow.js'
+
+/** AF_INET has the first, AF_INET6 the last unless it is IPV6_V6ONLY. */
+export type AddressFamilies = 'ipv4' | 'ipv6' | 'both'
 
 /** What the application is told after a turn, as bits. */
 export const EVENT_ESTABLISHED = 1
@@ -56,6 +60,8 @@ export interface Connection {
   checksum: boolean
   /** The peer refuses joins to the address and port of its initial subflow (flag C). */
   denyJoinInitial: boolean
+  /** So do we. */
+  denyJoinLocal: boolean
 
   localKey: Uint8Array
   remoteKey: Uint8Array | null
@@ -71,6 +77,10 @@ export interface Connection {
   /** The peer's address and port of the initial subflow. */
   readonly remote: IpAddress
   readonly remotePort: number
+  /** The user's settings of TCP, for all its subflows. */
+  readonly settings: TcpSettings
+  /** Address families that its subflows may have: those of the socket. */
+  readonly families: AddressFamilies
   readonly scheduler: MptcpScheduler
   readonly pathManager: PathManagerState
 
@@ -91,6 +101,16 @@ export interface Connection {
     /** Most bytes held: SO_SNDBUF. */
     bufferBytes: number
     noDelay: boolean
+    /** TCP_CORK: a piece below a full segment waits. */
+    cork: boolean
+    /** The last write was with MSG_MORE, and what was acknowledged then. */
+    more: boolean
+    moreSince: number
+    /** Data before this is not held by a cork. */
+    pushed: number
+    /** Reinjections, and their bytes. */
+    retransmits: number
+    bytesRetransmitted: number
     /** Subflow offset -> data offset of the infinite mapping, once fallen back. */
     fallbackDelta: number
     /** An infinite mapping must still be sent (§3.7). */
@@ -130,6 +150,8 @@ export interface Connection {
     /** Data-level retransmission: nothing DATA_ACKed for too long. */
     retransmit: number
     retransmitBackoff: number
+    /** A cork gives way. */
+    cork: number
     /** Data-level window probe. */
     probe: number
     probeBackoff: number
@@ -145,6 +167,8 @@ export interface Connection {
   establishedAt: number
   /** When a DATA_ACK, the peer's or ours, last covered more payload (a DATA_FIN does not count); else -1. */
   dataAckedAt: number
+  /** An application has it: it opened or accepted it. */
+  accepted: boolean
   /** The application has closed it: no one will read or write. */
   detached: boolean
   /** Events not yet told. */

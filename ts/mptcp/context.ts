@@ -5,11 +5,13 @@ import type { MptcpCore } from '../core/core.js'
 import type { Counters } from '../counters.js'
 import type { Random } from '../random.js'
 import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
+import type { FastOpenCache } from '../tcp/fast-open.js'
 import type { IpAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
+import type { Blackhole } from './blackhole.js'
 import type { Connection } from './connection.js'
 import type { Mapping } from './mapping.js'
-import type { Endpoint } from './path-manager/endpoint.js'
+import type { MptcpPathManager, MptcpPathWatcher } from './path-manager/path-manager.js'
 import type { MptcpScheduler } from './scheduler/scheduler.js'
 import type { Subflow } from './subflow.js'
 
@@ -28,14 +30,24 @@ export interface MptcpConfig {
   coalesceKey: ((dataOffset: number) => number) | null
   congestion: MptcpCongestionFactory
   scheduler: () => MptcpScheduler
-  /** Most subflows of one connection, the first included, and most accepted ADD_ADDRs. */
+  /** Most subflows of one connection, the first included. */
   maxSubflows: number
-  maxAddAddrAccepted: number
+  /** Most addresses of the peer that are joined; null = 8 for a client and none for a server. */
+  maxAddAddrAccepted: number | null
+  /** Joins to the address and port of the initial subflow are accepted; else flag C says so. */
+  allowJoinInitialAddress: boolean
   /** SYNs with MP_CAPABLE before one without: as Linux, the first and two retransmissions. */
   mpCapableSyns: number
+  /** How long a path that swallows MP_CAPABLE is remembered, as Linux; 0 = not at all. */
+  blackholeTimeoutMs: number
   openTimeoutMs: number
   /** How long a closed connection waits for its peer. */
   closeTimeoutMs: number
+  /**
+   * FIN together with the DATA_FIN where nothing else is outstanding (RFC 8684 §3.3.3); else, as Linux,
+   * once the DATA_FIN is acknowledged.
+   */
+  finWithDataFin: boolean
   /** An ADD_ADDR without echo is sent again after the RTO, at most this late. */
   addAddrTimeoutMs: number
   timestamps: boolean
@@ -59,7 +71,12 @@ export interface Context {
   readonly counters: Counters
   readonly random: Random
   readonly config: MptcpConfig
-  readonly endpoints: readonly Endpoint[]
+  readonly pathManager: MptcpPathManager
+  /** Told of every event of the path manager's. */
+  readonly pathWatchers: ReadonlySet<MptcpPathWatcher>
+  /** Fast Open cookies that servers gave us. */
+  readonly fastOpenCache: FastOpenCache
+  readonly blackhole: Blackhole
   /** Connections by our token. */
   readonly tokens: Map<number, Connection>
   /** Mappings by extension handle. */
@@ -83,6 +100,8 @@ export interface Context {
   unbind(subflow: Subflow): void
   /** A segment that fits nothing is to be answered with a RST (RFC 9293 §3.10.7.1). */
   oweReset(segment: Segment): void
+  /** A path manager, or a watcher of its events, has thrown. */
+  pathManagerFault(error: unknown): void
   /** A free local port for a subflow from `address`; 0 if there is none. */
   takePort(address: IpAddress, remote: IpAddress, remotePort: number): number
 }

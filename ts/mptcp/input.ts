@@ -16,15 +16,15 @@ import { oweAckNow } from '../tcp/receive.js'
 import { MP_FAIL, MP_FASTCLOSE, MP_TCPRST, type MpFailOption } from '../wire/mptcp-options.js'
 import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
-import { dataFinReceived } from './close.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack, pendingBytes } from './fallback.js'
+import { synDataAnswered } from './fast-open.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
 import { joinAckVerdict, joinSynAckArrived, RESET_MIDDLEBOX, RESET_MPTCP_ERROR } from './mp-join.js'
 import { dataAckArrives, fastcloseArrives, takeOptions } from './option-input.js'
-import { start } from './path-manager/path-manager.js'
-import { checkDataFin, deliver } from './receive-queue.js'
+import { connectionOpened, subflowOpened } from './path-manager/events.js'
+import { deliver } from './receive-queue.js'
 import { staleSubflowHeard, subflowRecovered } from './reinject.js'
 import { setMptcpState } from './state.js'
 import { hasFailed, type Subflow } from './subflow.js'
@@ -81,10 +81,6 @@ export function subflowSegment(
   // A mapping that came after its bytes: TCP has acknowledged those long ago, the data level has not.
   if ((outcome & TEXT) === 0 && receivedEnd(context, connection) > received) oweAckNow(tcb)
   if (outcome & FIN_REACHED) finReached(context, connection, subflow, segment)
-  if (checkDataFin(context, connection)) {
-    dataFinReceived(connection)
-    oweAckNow(tcb)
-  }
 }
 
 /** Where the payload that the peer has DATA_ACKed ends. */
@@ -106,24 +102,32 @@ function handshakeDone(
 ): boolean {
   connection.events |= EVENT_SUBFLOWS
   if (subflow.kind === 'initial') {
+    if (subflow.opener) synDataAnswered(context, connection, subflow, segment)
     if (connection.mode !== 'fallback') {
-      if (subflow.opener) synAckArrived(context, connection, subflow, segment)
+      if (subflow.opener) synAckArrived(context, connection, subflow, segment, now)
       else thirdAckArrived(context, connection, subflow, segment)
     }
     subflow.confirmed = true
     connection.snd.right = Math.max(connection.snd.right, subflow.tcb.snd.right)
-    setMptcpState(connection, 'M_ESTAB')
+    // The SYN's data has no DSN: its ACK is all that frees it.
+    if (connection.mode === 'mptcp') dataAckArrives(context, connection, 1 + subflow.synDataSent)
+    // With Fast Open the application may have had it since the SYN.
+    if (connection.state === 'M_INIT') setMptcpState(connection, 'M_ESTAB')
     connection.events |= EVENT_ESTABLISHED
     connection.establishedAt = now
-    if (connection.fullyEstablished) start(context, connection, now)
+    connectionOpened(connection)
     return true
   }
   if (subflow.opener) {
-    if (joinSynAckArrived(context, connection, subflow, segment, now)) return true
+    if (joinSynAckArrived(context, connection, subflow, segment, now)) {
+      subflowOpened(connection, subflow)
+      return true
+    }
     subflow.resetOwed = RESET_MPTCP_ERROR
     return false
   }
   subflow.confirmed = true
+  subflowOpened(connection, subflow)
   // The opener may send only after this ACK (RFC 8684 §3.2).
   oweAckNow(subflow.tcb)
   return true
@@ -138,15 +142,15 @@ function subflowAcked(
 ): void {
   subflowRecovered(context, subflow)
   // §3.7: data acknowledged without any MPTCP option, before a DATA_ACK ever came: a box strips them
-  // one way or the other, and never once another subflow may have carried data.
-  if (
-    connection.mode === 'mptcp' &&
-    subflow.kind === 'initial' &&
-    connection.snd.una === 1 &&
-    subflow.tcb.snd.una > 1 &&
-    segment.options.mptcp.length === 0 &&
-    connection.nextSubflowId === 1
-  ) {
+  // one way or the other.
+  if (connection.mode !== 'mptcp' || segment.options.mptcp.length > 0) return
+  if (subflow.tcb.snd.una <= 1 + subflow.synDataSent) return
+  if (subflow.kind === 'join') {
+    if (!subflow.sawDss) subflow.resetOwed = RESET_MIDDLEBOX
+    return
+  }
+  // Never once another subflow may have carried data.
+  if (connection.snd.una === 1 + subflow.synDataSent && connection.nextSubflowId === 1) {
     fallBack(context, connection, subflow, 'DssFallback')
   }
 }
@@ -171,8 +175,10 @@ function resetArrived(
   if (opening) context.counters.TcpAttemptFails++
   else context.counters.TcpEstabResets++
   for (const option of segment.options.mptcp) {
-    if (option.subtype === MP_TCPRST) context.counters.MPRstRx++
-    else if (option.subtype === MP_FASTCLOSE) {
+    if (option.subtype === MP_TCPRST) {
+      context.counters.MPRstRx++
+      subflow.resetReason = option.reason
+    } else if (option.subtype === MP_FASTCLOSE) {
       fastcloseArrives(context, connection, option.receiverKey)
     } else if (option.subtype === MP_FAIL) context.counters.MPFailRx++
   }
@@ -287,6 +293,7 @@ function finReached(
     if (rcv.fin < 0) rcv.fin = subflow.tcb.rcv.fin + rcv.fallbackDelta
     return
   }
-  // Nothing more comes on it, so nothing more goes: the data left on it is repeated by its TCP.
-  closeSending(subflow.tcb)
+  // Nothing more comes on it, so nothing more goes: the data left on it is repeated by its TCP. Once the
+  // peer's data has ended it stays, for ours and for the DATA_ACKs.
+  if (connection.state === 'M_ESTAB' && rcv.fin < 0) closeSending(subflow.tcb)
 }

@@ -4,9 +4,11 @@
 import type { HandshakeVerdict } from '../tcp/input.js'
 import { DSS, MP_CAPABLE, type MpCapableOption } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
+import { blackholeGone, blackholeSeen } from './blackhole.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack } from './fallback.js'
+import { remoteKeyAfterSynData } from './fast-open.js'
 import { takeRemoteKey } from './open.js'
 import type { Subflow } from './subflow.js'
 import { equalBytes } from './token.js'
@@ -49,12 +51,15 @@ export function synAckArrived(
   connection: Connection,
   subflow: Subflow,
   segment: Segment,
+  now: number,
 ): void {
   const option = mpCapableOf(segment)
   if (option === null || option.senderKey === null) {
+    if (subflow.bareSyns === 1) blackholeSeen(context, now)
     fallBack(context, connection, subflow, 'MPCapableFallbackSYNACK')
     return
   }
+  blackholeGone(context)
   context.counters.MPCapableSYNACKRX++
   takeFlags(connection, option)
   takeRemoteKey(context, connection, option.senderKey)
@@ -93,6 +98,7 @@ export function thirdAckArrived(
   context.counters.MPCapableACKRX++
   takeFlags(connection, option)
   takeRemoteKey(context, connection, option.senderKey)
+  remoteKeyAfterSynData(connection, subflow)
   connection.mode = 'mptcp'
   connection.fullyEstablished = true
 }

@@ -2,11 +2,12 @@
 // belongs to a connection.
 
 import type { HandshakeVerdict } from '../tcp/input.js'
+import { sameAddress } from '../wire/address.js'
 import { MP_JOIN, type MpJoinOption } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { type Subflow, subflowCount } from './subflow.js'
+import { extraSubflows, type Subflow } from './subflow.js'
 import { equalBytes } from './token.js'
 
 /** MP_TCPRST reasons, RFC 8684 §3.6. */
@@ -17,6 +18,10 @@ export const RESET_PROHIBITED = 3
 export const RESET_TOO_MUCH_DATA = 4
 export const RESET_UNACCEPTABLE_PERFORMANCE = 5
 export const RESET_MIDDLEBOX = 6
+
+/** Third ACKs that go out again at even intervals, and the least of these, for round trips of nothing. */
+const EVEN_THIRD_ACKS = 3
+const LEAST_THIRD_ACK_MS = 20
 
 export function mpJoinOf(segment: Segment): MpJoinOption | null {
   for (const option of segment.options.mptcp) if (option.subtype === MP_JOIN) return option
@@ -37,13 +42,57 @@ function computeHmac(
     : context.core.joinHmac(remoteKey, connection.localKey, remoteNonce, localNonce)
 }
 
+/** Our HMAC of a join, of which nothing else is known yet. */
+export function joinHmacOf(
+  context: Context,
+  connection: Connection,
+  localNonce: number,
+  remoteNonce: number,
+): Uint8Array {
+  return computeHmac(context, connection, 'local', localNonce, remoteNonce)
+}
+
+/**
+ * Whether a subflow may be opened from here: the peer has our key, and there is data to go or to come.
+ * Deviates: Linux opens none once the application has shut its sending side, however much is still queued.
+ */
+export function mayOpenJoin({ mode, fullyEstablished, snd, rcv, detached }: Connection): boolean {
+  if (mode !== 'mptcp' || !fullyEstablished) return false
+  return snd.fin < 0 || snd.nxt < snd.fin || !(rcv.finReached || detached)
+}
+
 /** Why a join may not be accepted now; null = it may. */
-export function joinRefusal(context: Context, connection: Connection): number | null {
+export function joinRefusal(
+  context: Context,
+  connection: Connection,
+  segment: Segment,
+): number | null {
   if (connection.mode !== 'mptcp' || !connection.fullyEstablished) return RESET_PROHIBITED
   if (connection.detached && connection.snd.fin >= 0 && connection.rcv.finReached) {
     return RESET_PROHIBITED
   }
-  return subflowCount(connection.subflows) >= context.config.maxSubflows ? RESET_PROHIBITED : null
+  const family = segment.source.family === 4 ? 'ipv4' : 'ipv6'
+  if (connection.families !== 'both' && connection.families !== family) return RESET_PROHIBITED
+  const { counters } = context
+  const { pathManager } = connection
+  const { destination, destinationPort: port } = segment
+  const isFirst = pathManager.local !== null && sameAddress(destination, pathManager.local)
+  if (port === pathManager.localPort) {
+    // §3.1, flag C: we have said that we would not.
+    if (connection.denyJoinLocal && isFirst) return RESET_PROHIBITED
+  } else {
+    const announced = pathManager.announcements.some(
+      (each) => each.port === port && sameAddress(each.address, destination),
+    )
+    if (!announced) {
+      counters.MismatchPortSynRx++
+      return RESET_PROHIBITED
+    }
+    counters.MPJoinPortSynRx++
+  }
+  return extraSubflows(connection.subflows) >= context.config.maxSubflows - 1
+    ? RESET_PROHIBITED
+    : null
 }
 
 /** Passive: the MP_JOIN SYN made this subflow; our HMAC for the SYN/ACK. */
@@ -54,6 +103,7 @@ export function joinSynArrived(
   nonce: number,
   backup: boolean,
 ): void {
+  if (backup) context.counters.MPJoinSynBackupRx++
   subflow.remoteNonce = nonce
   subflow.remoteBackup = backup
   subflow.hmac = computeHmac(context, connection, 'local', subflow.localNonce, nonce)
@@ -70,16 +120,18 @@ export function joinSynAckArrived(
   const option = mpJoinOf(segment)
   if (option === null || option.phase !== 'SYN/ACK') return false
   context.counters.MPJoinSynAckRx++
+  if (subflow.remotePort !== connection.remotePort) context.counters.MPJoinPortSynAckRx++
   const expected = computeHmac(context, connection, 'remote', subflow.localNonce, option.nonce)
   if (!equalBytes(option.hmac, expected.subarray(0, 8))) {
     context.counters.MPJoinSynAckHMacFailure++
     return false
   }
+  if (option.backup) context.counters.MPJoinSynAckBackupRx++
   subflow.remoteNonce = option.nonce
   subflow.remoteBackup = option.backup
   subflow.remoteAddressId = option.addressId
   subflow.hmac = computeHmac(context, connection, 'local', subflow.localNonce, option.nonce)
-  subflow.thirdAckDeadline = now + subflow.tcb.rtt.rtoMs
+  subflow.thirdAckDeadline = nextThirdAck(subflow, now)
   return true
 }
 
@@ -91,9 +143,10 @@ export function joinAckVerdict(
   segment: Segment,
 ): HandshakeVerdict {
   const option = mpJoinOf(segment)
-  // Data that overtook the third ACK waits for it.
-  if (option === null || option.phase !== 'ACK') return 'wait'
+  // Nothing else may leave the opener before this ACK was answered: some box took the option away.
+  if (option === null || option.phase !== 'ACK') return 'refuse'
   context.counters.MPJoinAckRx++
+  if (subflow.localPort !== connection.pathManager.localPort) context.counters.MPJoinPortAckRx++
   const expected = computeHmac(
     context,
     connection,
@@ -106,8 +159,12 @@ export function joinAckVerdict(
   return 'refuse'
 }
 
-/** When the third ACK of an unconfirmed join goes out again. */
+/**
+ * When the third ACK of an unconfirmed join goes out again: as Linux after two round trips, the first
+ * times; then ever later.
+ */
 export function nextThirdAck(subflow: Subflow, now: number): number {
+  const doublings = Math.max(0, subflow.thirdAckTries - EVEN_THIRD_ACKS)
   subflow.thirdAckTries++
-  return now + subflow.tcb.rtt.rtoMs * 2 ** Math.min(subflow.thirdAckTries, 6)
+  return now + Math.max(LEAST_THIRD_ACK_MS, 2 * subflow.tcb.rtt.srttMs) * 2 ** doublings
 }

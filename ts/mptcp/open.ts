@@ -3,16 +3,17 @@
 import { COALESCE_ABUT, COALESCE_BYPASS, COALESCE_EQUAL } from '../core/core.js'
 import { HEADER, HEADER_WORDS, SLOT_BYTES } from '../core/layout.js'
 import { Fifo } from '../tcp/fifo.js'
+import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import { open as openTcb } from '../tcp/syn-sent.js'
 import { createTcb, type Tcb } from '../tcp/tcb.js'
 import { shiftFor } from '../tcp/window.js'
 import type { IpAddress } from '../wire/address.js'
-import type { Connection } from './connection.js'
+import type { AddressFamilies, Connection } from './connection.js'
 import type { Context, LocalPath } from './context.js'
-import { createPathManager } from './path-manager/state.js'
+import { createPathManagerState } from './path-manager/state.js'
 import { setMptcpState } from './state.js'
 import { createSubflow, type Subflow } from './subflow.js'
-import { idsnWords, makeKey } from './token.js'
+import { idsnWords, makeKey, takeKey } from './token.js'
 
 /** First receive window, bytes: it grows with what the application reads. */
 const INITIAL_RECEIVE_BUFFER = 256 * 1024
@@ -27,7 +28,19 @@ export interface OpenOptions {
   remotePort: number
   /** Plain TCP from byte 1. */
   plain: boolean
+  /** Our key, where a SYN cookie has told the peer already. */
+  key?: Uint8Array
+  /** Shared with whoever may change them; default: nothing set. */
+  settings?: TcpSettings
+  /** Default: both. */
+  families?: AddressFamilies
   now: number
+}
+
+/** Bytes that a connection announces at first. */
+export function firstReceiveWindow({ core, config }: Context): number {
+  const free = core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * (SLOT_BYTES / 4)
+  return Math.max(4096, Math.min(INITIAL_RECEIVE_BUFFER, config.receiveBufferBytes, free))
 }
 
 /** A connection without subflows; null if the core's memory has no room for one. */
@@ -51,7 +64,6 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     if (queue !== 0) kernel.mptcp_queue_release(queue)
     return null
   }
-  const free = core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * (SLOT_BYTES / 4)
   const connection: Connection = {
     id: nextConnectionId++,
     role: options.role,
@@ -62,6 +74,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     fullyEstablished: false,
     checksum: config.checksum,
     denyJoinInitial: false,
+    denyJoinLocal: !config.allowJoinInitialAddress,
     localKey: new Uint8Array(8),
     remoteKey: null,
     localToken: 0,
@@ -74,8 +87,10 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     nextSubflowId: 0,
     remote: options.remote,
     remotePort: options.remotePort,
+    settings: options.settings ?? createTcpSettings(),
+    families: options.families ?? 'both',
     scheduler: config.scheduler(),
-    pathManager: createPathManager(),
+    pathManager: createPathManagerState(),
     snd: {
       una: 1,
       nxt: 1,
@@ -86,6 +101,12 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       account: sendAccount,
       bufferBytes: config.sendBufferBytes,
       noDelay: false,
+      cork: false,
+      more: false,
+      moreSince: 0,
+      pushed: 1,
+      retransmits: 0,
+      bytesRetransmitted: 0,
       fallbackDelta: 0,
       infiniteMappingOwed: false,
     },
@@ -93,7 +114,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       queue,
       account: receiveAccount,
       right: 1,
-      buffer: Math.max(4096, Math.min(INITIAL_RECEIVE_BUFFER, config.receiveBufferBytes, free)),
+      buffer: firstReceiveWindow(context),
       bufferMost: config.receiveBufferBytes,
       fin: -1,
       finReached: false,
@@ -109,6 +130,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     timers: {
       retransmit: Number.POSITIVE_INFINITY,
       retransmitBackoff: 0,
+      cork: Number.POSITIVE_INFINITY,
       probe: Number.POSITIVE_INFINITY,
       probeBackoff: 0,
       dataFin: Number.POSITIVE_INFINITY,
@@ -116,6 +138,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       close: Number.POSITIVE_INFINITY,
     },
     ended: [],
+    accepted: options.role === 'client',
     detached: false,
     events: 0,
     wantsWrite: false,
@@ -124,13 +147,13 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     dataAckedAt: -1,
   }
   setMptcpState(connection, 'M_INIT')
-  if (!options.plain) giveKey(context, connection)
+  if (!options.plain) giveKey(context, connection, options.key)
   return connection
 }
 
 /** Our key, token and IDSN; without a unique one the connection is plain TCP. */
-function giveKey(context: Context, connection: Connection): void {
-  const made = makeKey(context)
+function giveKey(context: Context, connection: Connection, key: Uint8Array | undefined): void {
+  const made = key === undefined ? makeKey(context) : takeKey(context, key)
   if (made === null) {
     connection.mode = 'fallback'
     connection.fallbackReason = 'MPFallbackTokenInit'
@@ -168,15 +191,22 @@ export function createSubflowTcb(
     counters,
     iss: random.uint32(),
     timestampBase: random.uint32(),
-    pathMss: path.mss,
+    pathMss: Math.min(path.mss, connection.settings.maxSegment || path.mss),
     receiveQueue: queue,
     receiveShift: shiftFor(config.receiveBufferBytes),
     receiveWindow: Math.min(connection.rcv.buffer, 0xffff),
-    congestion: config.congestion,
+    congestion: connection.settings.congestion ?? config.congestion,
     timestamps: config.timestamps,
     sack: config.sack,
     windowScaling: config.windowScaling,
+    settings: connection.settings,
   })
+}
+
+/** Keeps where the connection began: it may outlive its initial subflow. */
+export function noteInitial({ pathManager }: Connection, { path, localPort }: Subflow): void {
+  pathManager.local = path.address
+  pathManager.localPort = localPort
 }
 
 /** Opens a subflow from here: the SYN leaves in this turn. Null if memory or ports ran out. */
@@ -215,6 +245,7 @@ export function openSubflow(
     localNonce: context.random.uint32(),
     backup: options.backup,
   })
+  if (subflow.kind === 'initial') noteInitial(connection, subflow)
   connection.subflows.push(subflow)
   openTcb(tcb, now, context.config.openTimeoutMs)
   context.counters.TcpActiveOpens++

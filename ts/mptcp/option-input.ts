@@ -18,13 +18,13 @@ import {
 } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
-import { dataFinAcknowledged } from './close.js'
 import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack } from './fallback.js'
 import { addMapping } from './mapping.js'
 import { RESET_MIDDLEBOX, RESET_MPTCP_ERROR, RESET_UNSPECIFIED } from './mp-join.js'
-import { addAddrArrived, removeAddrArrived, start } from './path-manager/path-manager.js'
+import { fullyEstablished } from './path-manager/events.js'
+import { addAddrArrived, prioArrived, removeAddrArrived } from './path-manager/peer-addresses.js'
 import { mappedOffset } from './receive-queue.js'
 import { consumed } from './reinject.js'
 import { dataAcknowledged } from './send-queue.js'
@@ -34,10 +34,10 @@ import { equalBytes } from './token.js'
 /** The peer has all data before `ack`. */
 export function dataAckArrives(context: Context, connection: Connection, ack: number): void {
   if (!dataAcknowledged(context, connection, ack)) return
-  const { timers, snd } = connection
+  const { timers } = connection
   timers.retransmit = Number.POSITIVE_INFINITY
   timers.retransmitBackoff = 0
-  if (snd.fin >= 0 && snd.una > snd.fin) dataFinAcknowledged(connection)
+  timers.close = Number.POSITIVE_INFINITY
 }
 
 /** The MPTCP options of an acceptable segment, in their order. */
@@ -59,18 +59,29 @@ export function takeOptions(
           subflow.sawDss = true
           // Its data has a DSN of 64 bits, though the option does not spell it out.
           connection.rcv.wideDsn = true
-          takeMapping(context, connection, subflow, 1, option.dataLength, 1, option.checksum, false)
+          const start = 1 + subflow.synDataReceived
+          takeMapping(
+            context,
+            connection,
+            subflow,
+            start,
+            option.dataLength,
+            start,
+            option.checksum,
+            false,
+          )
         }
         break
       case ADD_ADDR:
-        addAddrArrived(context, connection, subflow, option, now)
+        addAddrArrived(context, connection, subflow, option)
         break
       case REMOVE_ADDR:
         removeAddrArrived(context, connection, option)
         break
       case MP_PRIO:
-        counters.MPPrioRx++
-        subflow.remoteBackup = option.backup
+        // With an address id it is RFC 6824's, of another version: ignored, as Linux does.
+        if (option.addressId !== null) break
+        prioArrived(context, connection, subflow, option)
         break
       case MP_FASTCLOSE:
         fastcloseArrives(context, connection, option.receiverKey)
@@ -109,10 +120,7 @@ function dssArrives(
   now: number,
 ): void {
   subflow.sawDss = true
-  if (!connection.fullyEstablished) {
-    connection.fullyEstablished = true
-    start(context, connection, now)
-  }
+  if (!connection.fullyEstablished) fullyEstablished(connection)
   if (option.dataAckBytes !== 0) {
     const ack =
       option.dataAckBytes === 8
@@ -152,15 +160,17 @@ function dssArrives(
   }
   if (option.dataFin && option.length === 1) {
     dataFinArrives(context, connection, dataOffset)
-    // Acknowledged whatever it was: the DATA_ACK may have been lost.
-    oweAckNow(subflow.tcb)
+    // Said again: our DATA_ACK was lost.
+    if (connection.rcv.finReached) oweAckNow(subflow.tcb)
     return
   }
   // RFC 8684 §3.3.2: a DSN of 8 bytes is answered with a DATA_ACK of 8. Deviates: as Linux, that of the
   // last mapping of data decides; a DATA_FIN alone does not.
   connection.rcv.wideDsn = option.dsnBytes === 8
   const length = option.length - (option.dataFin ? 1 : 0)
-  const subflowOffset = offsetOf(option.ssn, 0, subflow.tcb.rcv.nxt)
+  const { synDataReceived } = subflow
+  const subflowOffset =
+    offsetOf(option.ssn, 0, subflow.tcb.rcv.nxt - synDataReceived) + synDataReceived
   takeMapping(
     context,
     connection,
@@ -185,7 +195,7 @@ function takeMapping(
   dataFin: boolean,
 ): void {
   if (subflow.tcb.rcv.queue === 0) return
-  if (subflowOffset < 1 || (connection.checksum && checksum === null)) {
+  if (subflowOffset < 1 + subflow.synDataReceived || (connection.checksum && checksum === null)) {
     context.counters.DSSNoMatchTCP++
     subflow.resetOwed = RESET_MPTCP_ERROR
     return

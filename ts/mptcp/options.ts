@@ -17,6 +17,7 @@ import {
   MP_TCPRST,
   type MpCapableOption,
   type MptcpOption,
+  mptcpOptionLength,
   REMOVE_ADDR,
 } from '../wire/mptcp-options.js'
 import { ACK } from '../wire/segment.js'
@@ -38,15 +39,21 @@ export const CHUNK_PLAIN = 3
 /** Bytes that options take beside data in MPTCP mode: a DSS with two 8-byte numbers, padded. */
 export const DATA_OPTION_BYTES = 28
 
+/** What timestamps and a DATA_ACK of 8 bytes leave: a REMOVE_ADDR of more ids goes alone. */
+const MOST_BEHIND_DATA_ACK = 40 - 12 - 12
+
 const HMAC_SHA256 = 0x01
 
-function mpCapable(connection: Connection): MpCapableOption {
+/** MP_CAPABLE without keys, as in a SYN. */
+export function mpCapable(
+  connection: Pick<Connection, 'checksum' | 'denyJoinLocal'>,
+): MpCapableOption {
   return {
     subtype: MP_CAPABLE,
     version: 1,
     checksumRequired: connection.checksum,
     extensibility: false,
-    denyJoin: false,
+    denyJoin: connection.denyJoinLocal,
     algorithms: HMAC_SHA256,
     senderKey: null,
     receiverKey: null,
@@ -70,11 +77,10 @@ export function synOptions(
     if (answering) option.senderKey = connection.localKey
     else {
       if (subflow.synsSent >= context.config.mpCapableSyns) {
-        context.counters.MPCapableSYNTXDrop++
+        if (subflow.bareSyns++ === 0) context.counters.MPCapableSYNTXDrop++
         return
       }
-      subflow.synsSent++
-      context.counters.MPCapableSYNTX++
+      if (subflow.synsSent++ === 0) context.counters.MPCapableSYNTX++
     }
     into.push(option)
     return
@@ -90,7 +96,7 @@ export function synOptions(
     })
     return
   }
-  context.counters.MPJoinSynTx++
+  if (subflow.synsSent++ === 0) context.counters.MPJoinSynTx++
   into.push({
     subtype: MP_JOIN,
     phase: 'SYN',
@@ -140,7 +146,12 @@ function addDsn(connection: Connection, option: DssOption, dataOffset: number): 
 }
 
 /** The DSS checksum of a chunk, RFC 8684 §3.3.1; its payload is summed once, on its way out. */
-function chunkChecksum(context: Context, connection: Connection, chunk: Chunk): number {
+function chunkChecksum(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  chunk: Chunk,
+): number {
   const length = chunk.end - chunk.start
   // A chunk of more than one segment: the sums of its segments are not enough.
   if (chunk.sum < 0) chunk.sum = chainSum(context.core, chunk.record, length)
@@ -148,7 +159,7 @@ function chunkChecksum(context: Context, connection: Connection, chunk: Chunk): 
     connection.localIdsnHigh,
     connection.localIdsnLow,
     chunk.dataOffset,
-    chunk.start,
+    chunk.start - subflow.synDataSent,
     length,
     0,
   )
@@ -159,6 +170,7 @@ function chunkChecksum(context: Context, connection: Connection, chunk: Chunk): 
 export function dataOptions(
   context: Context,
   connection: Connection,
+  subflow: Subflow,
   outgoing: Outgoing,
   into: MptcpOption[],
 ): void {
@@ -171,7 +183,7 @@ export function dataOptions(
     case CHUNK_INFINITE: {
       const option = dataAckOnly(context, connection)
       addDsn(connection, option, chunk.dataOffset)
-      option.ssn = chunk.start >>> 0
+      option.ssn = (chunk.start - subflow.synDataSent) >>> 0
       option.length = 0
       if (connection.checksum) option.checksum = 0
       into.push(option)
@@ -183,7 +195,9 @@ export function dataOptions(
         option.senderKey = connection.localKey
         option.receiverKey = connection.remoteKey
         option.dataLength = length
-        if (connection.checksum) option.checksum = chunkChecksum(context, connection, chunk)
+        if (connection.checksum) {
+          option.checksum = chunkChecksum(context, connection, subflow, chunk)
+        }
         into.push(option)
         return
       }
@@ -193,16 +207,17 @@ export function dataOptions(
   }
   const option = dataAckOnly(context, connection)
   addDsn(connection, option, chunk.dataOffset)
-  option.ssn = chunk.start >>> 0
+  option.ssn = (chunk.start - subflow.synDataSent) >>> 0
   option.length = length
-  if (connection.checksum) option.checksum = chunkChecksum(context, connection, chunk)
+  if (connection.checksum) option.checksum = chunkChecksum(context, connection, subflow, chunk)
   into.push(option)
 }
 
 /** Whether our DATA_FIN should ride on what leaves now: all data is mapped, and it is not acked. */
 export function isDataFinDue(connection: Connection): boolean {
-  const { snd } = connection
-  return snd.fin >= 0 && snd.nxt >= snd.fin && snd.una <= snd.fin && connection.mode === 'mptcp'
+  const { snd, state, mode } = connection
+  const waits = state === 'M_FIN_WAIT_1' || state === 'M_CLOSING' || state === 'M_LAST_ACK'
+  return waits && snd.nxt >= snd.fin && mode === 'mptcp'
 }
 
 /** Whether the peer has not proved yet that our keys have reached it. */
@@ -240,10 +255,17 @@ export function ackOptions(
   if (pending !== undefined) {
     subflow.pendingOptions.shift()
     countSent(context, pending)
+    // As Linux: MP_FAIL stands before the DATA_ACK, MP_PRIO and REMOVE_ADDR behind it where there is room, the
+    // others go alone.
+    const behind = pending.subtype === MP_PRIO || pending.subtype === REMOVE_ADDR
+    if (behind && mptcpOptionLength(pending) <= MOST_BEHIND_DATA_ACK) {
+      into.push(dataAckOnly(context, connection))
+    }
     into.push(pending)
-    // MP_FAIL and MP_PRIO leave room for the DATA_ACK; the others go alone, as Linux sends them.
-    if (pending.subtype !== MP_PRIO && pending.subtype !== MP_FAIL) return
-  } else if (subflow.opener && subflow.kind === 'join' && !subflow.confirmed) {
+    if (pending.subtype === MP_FAIL) into.push(dataAckOnly(context, connection))
+    return
+  }
+  if (subflow.opener && subflow.kind === 'join' && !subflow.confirmed) {
     into.push({
       subtype: MP_JOIN,
       phase: 'ACK',
@@ -255,7 +277,7 @@ export function ackOptions(
     return
   }
   const option = dataAckOnly(context, connection)
-  if (pending === undefined && isDataFinDue(connection)) {
+  if (isDataFinDue(connection)) {
     option.dataFin = true
     addDsn(connection, option, connection.snd.fin)
     option.ssn = 0

@@ -10,14 +10,14 @@ import {
   usableWindow,
 } from '../tcp/output.js'
 import { ackSent, duplicateReported, hasSackRanges, oweAckNow, sackRanges } from '../tcp/receive.js'
-import { inflightBytes } from '../tcp/recovery.js'
 import { append as appendChunk } from '../tcp/send-queue.js'
 import { ACK_NOW, timestampNow } from '../tcp/tcb.js'
 import { windowField } from '../tcp/window.js'
-import { mptcpOptionLength } from '../wire/mptcp-options.js'
+import { mptcpOptionLength, REMOVE_ADDR } from '../wire/mptcp-options.js'
 import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
 import { seqOf } from '../wire/seq.js'
 import { noOptions } from '../wire/tcp-options.js'
+import { hasDataEnded, settleDataEnds } from './close.js'
 import { type Connection, dataAck } from './connection.js'
 import type { Context } from './context.js'
 import {
@@ -36,10 +36,10 @@ import {
 } from './options.js'
 import { windowEdge } from './receive-queue.js'
 import { nextReinjection, takeReinjected } from './reinject.js'
-import type { MptcpSchedulerSubflow } from './scheduler/scheduler.js'
-import { slices } from './send-queue.js'
+import { pickSubflow } from './scheduler/candidates.js'
+import { isCorked, slices } from './send-queue.js'
 import { isDataClosed } from './state.js'
-import { canCarryData, isBackup, isLive, type Subflow } from './subflow.js'
+import { isLive, type Subflow } from './subflow.js'
 
 /** RFC 8684 §3.3.1: the length field has 16 bits; one is kept for a DATA_FIN. */
 const MAX_MAPPING = 65_534
@@ -68,16 +68,20 @@ export function output(context: Context, connection: Connection, now: number): v
   // What waits for an ACK of its own goes first: an ADD_ADDR's echo before the SYN of the join that follows
   // from it, a REMOVE_ADDR before the RSTs.
   for (const subflow of connection.subflows) {
-    if (subflow.resetOwed === null) sendPending(context, connection, subflow, now)
+    const withdraws = subflow.pendingOptions.some((each) => each.subtype === REMOVE_ADDR)
+    if (subflow.resetOwed === null || withdraws) sendPending(context, connection, subflow, now)
   }
   for (const subflow of connection.subflows) {
     if (subflow.resetOwed !== null) sendReset(context, connection, subflow, now)
   }
+  const dataFinReached = answerBeforeTheEnd(context, connection, now)
   for (const subflow of connection.subflows) pump(context, connection, subflow, now)
   pushPending(context, connection, now)
-  closeSubflows(connection)
+  closeSubflows(context, connection)
   for (const subflow of connection.subflows) {
     if (connection.snd.fin >= 0) pump(context, connection, subflow, now)
+    // Also behind a FIN that has said it: as Linux.
+    if (dataFinReached && isLive(subflow)) oweAckNow(subflow.tcb)
     sendAcks(context, connection, subflow, now)
   }
   connection.rcv.windowOwed = false
@@ -93,6 +97,16 @@ export function replyNow(
   // A subflow that is to be reset has nothing more to say than that.
   if (subflow.resetOwed !== null) return
   if (subflow.tcb.ack.owed === ACK_NOW) sendAcks(context, connection, subflow, now)
+}
+
+/**
+ * Where the data ends: TCP first answers the segments, then the connection acts on their DATA_FIN, or on
+ * the DATA_ACK of its own. Returns whether the peer's DATA_FIN is to be DATA_ACKed on every subflow.
+ */
+function answerBeforeTheEnd(context: Context, connection: Connection, now: number): boolean {
+  if (!hasDataEnded(context, connection)) return false
+  for (const subflow of connection.subflows) replyNow(context, connection, subflow, now)
+  return settleDataEnds(context, connection)
 }
 
 /** Sends what this subflow's TCP has to send: handshake, lost segments, queued chunks, FIN. */
@@ -122,10 +136,10 @@ function pushPending(context: Context, connection: Connection, now: number): voi
     let reinjection = nextReinjection(connection)
     const fresh = Math.min(snd.end, snd.right) - snd.nxt
     if (reinjection === null && fresh <= 0) return
-    let subflow = pick(connection, reinjection?.from ?? null)
+    let subflow = pickSubflow(connection, reinjection?.from ?? null)
     if (subflow === null && reinjection !== null && fresh > 0) {
       // No other path has room for what was lost; new data may still go where it was lost.
-      subflow = pick(connection, null)
+      subflow = pickSubflow(connection, null)
       reinjection = null
     }
     if (subflow === null) return
@@ -154,7 +168,7 @@ function pushPending(context: Context, connection: Connection, now: number): voi
       length,
       offset,
       // The end of what was written, or of what the window takes: nothing follows soon.
-      offset + length === snd.end || offset + length === snd.right,
+      (offset + length === snd.end && !snd.more) || offset + length === snd.right,
       chunkKind(connection, subflow, offset),
     )
     if (chunk.kind === CHUNK_INFINITE) context.counters.InfiniteMapTx++
@@ -164,6 +178,8 @@ function pushPending(context: Context, connection: Connection, now: number): voi
     } else {
       takeReinjected(connection, offset + length)
       context.counters.MPTCPRetrans++
+      snd.retransmits++
+      snd.bytesRetransmitted += length
     }
     pump(context, connection, subflow, now)
   }
@@ -175,7 +191,7 @@ function chunkKind(connection: Connection, subflow: Subflow, offset: number): nu
     connection.snd.infiniteMappingOwed = false
     return CHUNK_INFINITE
   }
-  const first = subflow.opener && subflow.kind === 'initial' && offset === 1
+  const first = subflow.opener && subflow.kind === 'initial' && offset === 1 + subflow.synDataSent
   return first && !connection.fullyEstablished ? CHUNK_MP_CAPABLE : CHUNK_DSS
 }
 
@@ -186,73 +202,11 @@ function chunkKind(connection: Connection, subflow: Subflow, offset: number): nu
  */
 function isHeld(connection: Connection, length: number): boolean {
   const { snd } = connection
+  if (isCorked(connection)) return true
   const idle = snd.nxt === snd.una
   if (idle) return false
   if (snd.nxt + length < snd.end) return true
   return !snd.noDelay && snd.fin < 0
-}
-
-interface View {
-  id: number
-  srttMs: number
-  cwndBytes: number
-  inflightBytes: number
-  usableBytes: number
-  backup: boolean
-  subflow: Subflow | null
-}
-const views: View[] = []
-const candidates: View[] = []
-
-function viewOf(subflow: Subflow, index: number): View {
-  views[index] ??= {
-    id: 0,
-    srttMs: 0,
-    cwndBytes: 0,
-    inflightBytes: 0,
-    usableBytes: 0,
-    backup: false,
-    subflow: null,
-  }
-  const view = views[index]
-  view.id = subflow.id
-  view.srttMs = subflow.tcb.rtt.srttMs
-  view.cwndBytes = subflow.tcb.congestion.cwnd
-  view.inflightBytes = inflightBytes(subflow.tcb)
-  view.usableBytes = usableWindow(subflow.tcb)
-  view.backup = isBackup(subflow)
-  view.subflow = subflow
-  return view
-}
-
-/**
- * The scheduler's choice among the subflows that work best: not stale before stale, not backup before
- * backup. Those of the best class without room make it wait, rather than the next class go.
- */
-function pick(connection: Connection, not: Subflow | null): Subflow | null {
-  let best = 4
-  for (const subflow of connection.subflows) {
-    if (subflow !== not && canCarryData(subflow)) best = Math.min(best, classOf(subflow))
-  }
-  if (best === 4) return null
-  candidates.length = 0
-  for (const subflow of connection.subflows) {
-    if (subflow === not || !canCarryData(subflow) || classOf(subflow) !== best) continue
-    const room = usableWindow(subflow.tcb)
-    if (room < subflow.tcb.snd.mss && inflightBytes(subflow.tcb) > 0) {
-      subflow.tcb.cwndLimited = true
-      continue
-    }
-    candidates.push(viewOf(subflow, candidates.length))
-  }
-  if (candidates.length === 0) return null
-  const choice: MptcpSchedulerSubflow | null = connection.scheduler.pick(candidates)
-  return choice === null ? null : (choice as View).subflow
-}
-
-/** 0 best. A stale subflow that is no backup comes after a working backup. */
-function classOf(subflow: Subflow): number {
-  return (subflow.stale ? 2 : 0) + (isBackup(subflow) ? 1 : 0)
 }
 
 /** ACKs that are owed, and the options that wait for an ACK of their own. */
@@ -270,6 +224,11 @@ function sendAcks(context: Context, connection: Connection, subflow: Subflow, no
   if (tcb.probe) {
     tcb.probe = false
     context.counters.TcpExtTCPZeroWindowProbe++
+    emitProbe(context, connection, subflow, now)
+  }
+  if (tcb.keepAlive.owed) {
+    tcb.keepAlive.owed = false
+    context.counters.TcpExtTCPKeepAlive++
     emitProbe(context, connection, subflow, now)
   }
   if (finOwed || tcb.ack.owed === ACK_NOW || connection.rcv.windowOwed) {
@@ -290,7 +249,7 @@ function sendPending(
 }
 
 /** Closes the subflows once the data level is closed in both directions, or in plain TCP at once. */
-function closeSubflows(connection: Connection): void {
+function closeSubflows(context: Context, connection: Connection): void {
   const { snd } = connection
   if (snd.fin < 0 || snd.nxt < snd.fin) return
   if (connection.mode === 'fallback') {
@@ -305,8 +264,8 @@ function closeSubflows(connection: Connection): void {
       if (isLive(subflow)) oweAckNow(subflow.tcb)
     }
   }
-  // With the optimisation of §3.3.3: at most the DATA_FIN is outstanding, and the peer has sent its own.
-  const onlyFin = connection.rcv.finReached && snd.una >= snd.fin
+  // The optimisation of §3.3.3: at most the DATA_FIN is outstanding, and the peer has sent its own.
+  const onlyFin = context.config.finWithDataFin && connection.rcv.finReached && snd.una >= snd.fin
   if (isDataClosed(connection.state) || onlyFin) {
     for (const subflow of connection.subflows) closeSending(subflow.tcb)
   }
@@ -349,6 +308,7 @@ function begin(
   options.sackPermitted = false
   options.sack = null
   options.timestampValue = null
+  options.fastOpen = null
   options.mptcp.length = 0
   if (tcb.timestamps.enabled) {
     options.timestampValue = timestampNow(tcb, now)
@@ -400,11 +360,15 @@ function emit(
   begin(context, connection, subflow, flags, offset, now)
   let sum = 0
   if (chunk !== null && length > 0) {
-    sum = context.gather(chunk.record, offset - chunk.start, length)
+    // The data of a SYN lies behind it.
+    sum = context.gather(chunk.record, Math.max(0, offset - chunk.start), length)
     if (length === chunk.end - chunk.start) chunk.sum = sum
   }
-  if (flags & SYN) synOptions(context, connection, subflow, flags, options.mptcp)
-  else if (length > 0) dataOptions(context, connection, outgoing, options.mptcp)
+  if (flags & SYN) {
+    // As Linux: a SYN or SYN/ACK that goes again does without Fast Open, which may be what stopped it.
+    if (!outgoing.retransmission) options.fastOpen = tcb.fastOpen?.option ?? null
+    synOptions(context, connection, subflow, flags, options.mptcp)
+  } else if (length > 0) dataOptions(context, connection, subflow, outgoing, options.mptcp)
   else ackOptions(context, connection, subflow, options.mptcp)
   segment.payloadLength = length
   tcb.stats.segmentsSent++
@@ -426,7 +390,7 @@ function emitAck(context: Context, connection: Connection, subflow: Subflow, now
 }
 
 /**
- * A zero-window probe. Deviates: from RFC 9293 §3.8.6.1, which sends a byte of data; like Linux, an old
+ * A zero-window probe, or a keep-alive. Deviates: from RFC 9293 §3.8.6.1, which sends a byte of data; like Linux, an old
  * sequence number without data, which must be answered with an ACK just the same.
  */
 function emitProbe(context: Context, connection: Connection, subflow: Subflow, now: number): void {

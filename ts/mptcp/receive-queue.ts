@@ -18,6 +18,7 @@ import {
   RECORD_EXTENSION,
   RECORD_KEY,
   RECORD_LENGTH,
+  RECORD_NEXT,
   RECORD_OFFSET,
   RECORD_POINTER,
   RUN_FIRST,
@@ -26,13 +27,7 @@ import { fold } from '../wire/ip.js'
 import { DSS, type DssOption, MP_CAPABLE } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
-import {
-  type Connection,
-  EVENT_END,
-  EVENT_READABLE,
-  readOffset,
-  receivedEnd,
-} from './connection.js'
+import { type Connection, EVENT_READABLE, readOffset, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
 import { dropConsumed, type Mapping, mappingAt } from './mapping.js'
@@ -118,7 +113,11 @@ function insert(
     // Nobody will read it: it is acknowledged and dropped once it is in order.
     dropUnread(context, connection)
   }
-  if (offset + length > rcv.right || (rcv.fin >= 0 && offset + length > rcv.fin)) {
+  const before = receivedEnd(context, connection)
+  // What is in order is taken beyond the edge as well, as Linux does: TCP let it in, and has acknowledged
+  // it. A peer can overestimate a window that its subflows share; the account bounds what is held.
+  const beyond = offset > before && offset + length > rcv.right
+  if (beyond || (rcv.fin >= 0 && offset + length > rcv.fin)) {
     counters.NoDSSInWindow++
     core.kernel.mptcp_record_free(record)
     return
@@ -135,11 +134,12 @@ function insert(
       : config.coalesce === 'dss'
         ? mappingKey(subflow, subflowOffset)
         : KEY_NONE
-  const before = receivedEnd(context, connection)
   const inOrder = offset === before
   const fresh = core.kernel.mptcp_queue_insert(rcv.queue, record, subflow.id & 7)
   if (!inOrder) countOutOfOrder(context, offset, before, fresh)
-  if (receivedEnd(context, connection) > before && !rcv.shut) connection.events |= EVENT_READABLE
+  const after = receivedEnd(context, connection)
+  rcv.right = Math.max(rcv.right, after)
+  if (after > before && !rcv.shut) connection.events |= EVENT_READABLE
 }
 
 /**
@@ -177,7 +177,7 @@ function verifyChecksum(
     connection.remoteIdsnHigh,
     connection.remoteIdsnLow,
     mapping.dataOffset,
-    mapping.start,
+    mapping.start - subflow.synDataReceived,
     mapping.end - mapping.start + (mapping.dataFin ? 1 : 0),
     mapping.checksum ?? 0,
   )
@@ -193,15 +193,6 @@ function firstRecord(context: Context, queue: number): number {
   const { u32 } = context.core
   const run = u32[(queue + QUEUE_FIRST_RUN) >> 2]
   return run === 0 ? 0 : u32[(run + RUN_FIRST) >> 2]
-}
-
-/** The DATA_FIN counts once all the data before it is there. */
-export function checkDataFin(context: Context, connection: Connection): boolean {
-  const { rcv } = connection
-  if (rcv.finReached || rcv.fin < 0 || receivedEnd(context, connection) !== rcv.fin) return false
-  rcv.finReached = true
-  connection.events |= EVENT_END | EVENT_READABLE
-  return true
 }
 
 /** Copies at most `target.length` bytes of in-order data out; returns how many. */
@@ -220,6 +211,26 @@ export function read(context: Context, connection: Connection, target: Uint8Arra
   }
   rcv.copied += copied
   return copied
+}
+
+/** As `read`, and leaves the bytes where they are. */
+export function peek(context: Context, connection: Connection, target: Uint8Array): number {
+  const { core } = context
+  const from = readOffset(context, connection)
+  const end = Math.min(receivedEnd(context, connection), from + target.length)
+  let record = firstRecord(context, connection.rcv.queue)
+  while (record !== 0) {
+    const start = core.f64[(record + RECORD_OFFSET) >> 3]
+    if (start >= end) break
+    const skip = Math.max(0, from - start)
+    const length = Math.min(core.u32[(record + RECORD_LENGTH) >> 2], end - start) - skip
+    if (length > 0) {
+      const pointer = recordPointer(context, record) + skip
+      target.set(core.u8.subarray(pointer, pointer + length), start + skip - from)
+    }
+    record = core.u32[(record + RECORD_NEXT) >> 2]
+  }
+  return end - from
 }
 
 /** Frees in-order data that nobody will read. */
@@ -272,11 +283,22 @@ export function windowEdge(context: Context, connection: Connection): number {
  */
 export function oweWindowUpdate(context: Context, connection: Connection): void {
   const { rcv } = connection
-  const edge = windowEdge(context, connection)
-  const open = rcv.right - receivedEnd(context, connection)
+  const end = receivedEnd(context, connection)
+  // What no window field can say is not told.
+  const edge = Math.min(windowEdge(context, connection), end + largestWindow(connection))
+  const open = rcv.right - end
   if (edge > rcv.right && (open < 2 * 1460 || edge - rcv.right >= rcv.buffer / 4)) {
     rcv.windowOwed = true
   }
+}
+
+/** The largest window that any of the subflows can tell. */
+function largestWindow(connection: Connection): number {
+  let largest = 0
+  for (const { tcb } of connection.subflows) {
+    largest = Math.max(largest, 0xffff * (tcb.windowScaling ? 2 ** tcb.rcv.shift : 1))
+  }
+  return largest
 }
 
 /**
@@ -325,6 +347,7 @@ export function isNextInOrder(
     case 'fallback':
       return offset + connection.rcv.fallbackDelta <= end
     case 'mptcp': {
+      const { synDataReceived } = subflow
       const mapping = mappingAt(subflow.mappings, offset)
       if (mapping !== undefined) return mapping.dataOffset + (offset - mapping.start) <= end
       return segment.options.mptcp.some(
@@ -332,7 +355,9 @@ export function isNextInOrder(
           (option.subtype === MP_CAPABLE && option.dataLength !== null) ||
           (option.subtype === DSS &&
             option.dsnBytes !== 0 &&
-            mappedOffset(context, connection, option) + offset - offsetOf(option.ssn, 0, offset) <=
+            mappedOffset(context, connection, option) +
+              (offset - synDataReceived) -
+              offsetOf(option.ssn, 0, offset - synDataReceived) <=
               end),
       )
     }

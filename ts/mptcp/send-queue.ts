@@ -142,6 +142,16 @@ export function sendRoom(connection: Connection): number {
   return Math.max(0, snd.bufferBytes - (snd.end - snd.una))
 }
 
+/**
+ * Whether the end of what was written is held: by TCP_CORK, or by MSG_MORE, which as in Linux holds only
+ * until the next acknowledgment.
+ */
+export function isCorked(connection: Connection): boolean {
+  const { snd } = connection
+  const isHeld = snd.cork || (snd.more && snd.moreSince === snd.una)
+  return isHeld && snd.pushed < snd.end && snd.fin < 0
+}
+
 /** Bytes that the application wrote and no subflow has been given. */
 export function unsentBytes(connection: Connection): number {
   return connection.snd.end - connection.snd.nxt

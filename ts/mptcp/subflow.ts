@@ -56,6 +56,13 @@ export interface Subflow {
   dataBytesSent: number
   /** SYNs sent with MP_CAPABLE. */
   synsSent: number
+  /** SYNs sent without it, after those. */
+  bareSyns: number
+  /** Bytes of Fast Open data in our SYN, once acknowledged, and in the peer's: SSNs count from behind them. */
+  synDataSent: number
+  synDataReceived: number
+  /** The reason of the MP_TCPRST that ended it; null = there was none. */
+  resetReason: number | null
 }
 
 export interface SubflowOptions {
@@ -103,6 +110,10 @@ export function createSubflow(options: SubflowOptions): Subflow {
     fastclose: false,
     dataBytesSent: 0,
     synsSent: 0,
+    bareSyns: 0,
+    synDataSent: 0,
+    synDataReceived: 0,
+    resetReason: null,
   }
 }
 
@@ -120,15 +131,24 @@ export function isLive(subflow: Subflow): boolean {
   }
 }
 
-/** Subflows that count against the limit: open, or being opened. */
-export function subflowCount(subflows: readonly Subflow[]): number {
-  return subflows.filter((each) => isLive(each) || each.tcb.state.startsWith('SYN')).length
+/** Subflows beside the initial one that count against the limit: open or being opened, not being reset. */
+export function extraSubflows(subflows: readonly Subflow[]): number {
+  return subflows.filter(
+    (each) =>
+      each.kind === 'join' &&
+      each.resetOwed === null &&
+      (isLive(each) || each.tcb.state.startsWith('SYN')),
+  ).length
 }
 
 /** Whether new data may be given to it. */
 export function canCarryData(subflow: Subflow): boolean {
-  const { state, snd } = subflow.tcb
-  return (state === 'ESTABLISHED' || state === 'CLOSE-WAIT') && subflow.confirmed && snd.fin < 0
+  const { state, snd, fastOpen } = subflow.tcb
+  const isOpen =
+    state === 'ESTABLISHED' ||
+    state === 'CLOSE-WAIT' ||
+    (state === 'SYN-RECEIVED' && fastOpen !== null && fastOpen.accepted)
+  return isOpen && subflow.confirmed && snd.fin < 0
 }
 
 /** Backup by either side's word. */

@@ -3,26 +3,35 @@
 
 import { oweAckNow } from '../tcp/receive.js'
 import { GIVEN_UP, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
-import { abort } from './close.js'
+import { abort, isForsaken } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { nextThirdAck, RESET_MIDDLEBOX } from './mp-join.js'
 import { isDataFinDue } from './options.js'
-import { announceDeadline, announceDue } from './path-manager/path-manager.js'
+import { announceDeadline, announceDue } from './path-manager/announcements.js'
 import { probeStale, reinjectOldest, subflowTimedOut } from './reinject.js'
+import { isCorked } from './send-queue.js'
 import { canCarryData, isLive, type Subflow } from './subflow.js'
 
+/** Linux's TCP_RTO_MIN. */
+const LEAST_TIMEOUT_MS = 200
 /** Doublings of the data-level timers. */
 const MAX_BACKOFF = 6
 /** A join that was never confirmed is given up after this many third ACKs. */
-const MAX_THIRD_ACKS = 6
+const MAX_THIRD_ACKS = 10
 /** Data sent again at once when the data level times out. */
 const REINJECT_BYTES = 64 * 1024
 
 /** The earliest deadline; Infinity if none. */
 export function connectionDeadline(connection: Connection): number {
   const { timers } = connection
-  let deadline = Math.min(timers.retransmit, timers.probe, timers.dataFin, timers.close)
+  let deadline = Math.min(
+    timers.retransmit,
+    timers.cork,
+    timers.probe,
+    timers.dataFin,
+    timers.close,
+  )
   for (const subflow of connection.subflows) {
     deadline = Math.min(
       deadline,
@@ -32,7 +41,8 @@ export function connectionDeadline(connection: Connection): number {
       subflow.failDeadline,
     )
   }
-  if (connection.pathManager.announcements.length > 0) {
+  // Of a connection that fell back nothing is announced any more, and no deadline may stay behind.
+  if (connection.mode === 'mptcp' && connection.pathManager.announcements.length > 0) {
     deadline = Math.min(deadline, announceDeadline(connection))
   }
   return deadline
@@ -42,7 +52,23 @@ export function connectionDeadline(connection: Connection): number {
 function dataTimeout(connection: Connection, backoff: number): number {
   let rto = 0
   for (const subflow of connection.subflows) rto = Math.max(rto, subflow.tcb.rtt.rtoMs)
-  return Math.max(rto, 200) * 2 ** Math.min(backoff, MAX_BACKOFF)
+  return Math.max(rto, LEAST_TIMEOUT_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
+}
+
+function runsRetransmission({ tcb, stale }: Subflow): boolean {
+  return !stale && tcb.timers.retransmit !== Number.POSITIVE_INFINITY
+}
+
+/**
+ * How long data may go without DATA_ACK: as Linux, for as long as a subflow's own timer still runs; where
+ * none does, all of it was acknowledged there, and something on the way took the DATA_ACK, or the data.
+ */
+function retransmitTimeout(connection: Connection, backoff: number, now: number): number {
+  let left = 0
+  for (const subflow of connection.subflows) {
+    if (runsRetransmission(subflow)) left = Math.max(left, subflow.tcb.timers.retransmit - now)
+  }
+  return (left > 0 ? left : LEAST_TIMEOUT_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
 }
 
 /** Arms and disarms the data level's timers, by the state at the end of a turn. */
@@ -50,10 +76,17 @@ export function armTimers(context: Context, connection: Connection, now: number)
   const { timers, snd } = connection
   const live = connection.subflows.some(isLive)
   const dataOut = connection.mode === 'mptcp' && snd.una < Math.min(snd.nxt, snd.end) && live
+  const timed = connection.subflows.some(runsRetransmission)
   if (!dataOut) timers.retransmit = Number.POSITIVE_INFINITY
-  else if (timers.retransmit === Number.POSITIVE_INFINITY) {
-    timers.retransmit = now + dataTimeout(connection, timers.retransmitBackoff)
+  else if (timers.retransmit === Number.POSITIVE_INFINITY || !timed) {
+    const timeout = retransmitTimeout(connection, timers.retransmitBackoff, now)
+    timers.retransmit = Math.min(timers.retransmit, now + timeout)
   }
+
+  // A corked end goes by itself after a timeout, unless ACKs are awaited that will let it go.
+  const corked = live && isCorked(connection) && snd.nxt < snd.end && snd.una === snd.nxt
+  if (!corked) timers.cork = Number.POSITIVE_INFINITY
+  else if (timers.cork === Number.POSITIVE_INFINITY) timers.cork = now + dataTimeout(connection, 0)
 
   const blocked = live && snd.nxt < snd.end && snd.right <= snd.nxt && snd.una === snd.nxt
   if (!blocked) {
@@ -68,14 +101,15 @@ export function armTimers(context: Context, connection: Connection, now: number)
     timers.dataFin = Number.POSITIVE_INFINITY
     timers.dataFinBackoff = 0
   } else if (timers.dataFin === Number.POSITIVE_INFINITY) {
-    timers.dataFin = now + dataTimeout(connection, timers.dataFinBackoff)
+    // As Linux: the second time after the same time as the first.
+    timers.dataFin = now + dataTimeout(connection, Math.max(0, timers.dataFinBackoff - 1))
   }
 
-  // A peer that never closes its side may not hold a connection that nobody uses, nor may a dead path
-  // that still owes the ACK of a FIN.
+  // A peer that never closes its side, or never DATA_ACKs the rest, may not hold a connection that nobody
+  // uses, nor may a dead path that still owes the ACK of a FIN. A DATA_ACK that moves on starts it anew.
   const lingering =
     connection.detached && connection.subflows.some(({ tcb }) => tcb.state !== 'TIME-WAIT')
-  if (!lingering || snd.una < snd.end) timers.close = Number.POSITIVE_INFINITY
+  if (!lingering && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
   else if (timers.close === Number.POSITIVE_INFINITY) {
     timers.close = now + context.config.closeTimeoutMs
   }
@@ -89,6 +123,11 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     timers.retransmit = Number.POSITIVE_INFINITY
     timers.retransmitBackoff++
     dataTimedOut(connection)
+  }
+  if (timers.cork <= now) {
+    timers.cork = Number.POSITIVE_INFINITY
+    snd.pushed = snd.end
+    snd.more = false
   }
   if (timers.probe <= now) {
     timers.probe = Number.POSITIVE_INFINITY
@@ -106,7 +145,8 @@ export function connectionTimersFire(context: Context, connection: Connection, n
   }
   if (timers.close <= now) {
     timers.close = Number.POSITIVE_INFINITY
-    abort(connection, snd.una > snd.fin ? null : 'ETIMEDOUT')
+    const ended = isForsaken(connection) || snd.una > snd.fin
+    abort(connection, ended ? null : 'ETIMEDOUT')
   }
   if (connection.mode === 'mptcp') announceDue(context, connection, now)
 }

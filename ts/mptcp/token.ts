@@ -22,6 +22,14 @@ export function makeKey(context: Context): LocalKey | null {
   return null
 }
 
+/** A key that is given; null if its token is taken. */
+export function takeKey(context: Context, key: Uint8Array): LocalKey | null {
+  const derived = context.core.deriveKey(key)
+  if (derived.token !== 0 && !context.tokens.has(derived.token)) return { key, derived }
+  context.counters.MPFallbackTokenInit++
+  return null
+}
+
 /** A 64-bit IDSN as two words. */
 export function idsnWords(idsn: bigint): { high: number; low: number } {
   return { high: Number(idsn >> 32n), low: Number(idsn & 0xffffffffn) }

@@ -1,6 +1,7 @@
 // Calls that move data. What a script writes is zeros unless it gives a string; what it reads is counted,
 // and compared where it gives a string.
 
+import type { MptcpControlMessage } from '../socket/receive.js'
 import { formatAddress } from '../wire/address.js'
 import type { Expression } from './ast.js'
 import { constantValue } from './constants.js'
@@ -31,9 +32,20 @@ const MSG_DONTWAIT = flag('MSG_DONTWAIT')
 const MSG_WAITALL = flag('MSG_WAITALL')
 const MSG_ERRQUEUE = flag('MSG_ERRQUEUE')
 const MSG_FASTOPEN = flag('MSG_FASTOPEN')
+const MSG_TRUNC = flag('MSG_TRUNC')
+const MSG_MORE = flag('MSG_MORE')
 const READ_FLAGS =
-  MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL | MSG_ERRQUEUE | flag('MSG_TRUNC') | flag('MSG_NOSIGNAL')
-const WRITE_FLAGS = MSG_DONTWAIT | flag('MSG_NOSIGNAL') | flag('MSG_EOR')
+  MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL | MSG_ERRQUEUE | MSG_TRUNC | flag('MSG_NOSIGNAL')
+/** Those that mean something, and those that Linux passes over. */
+const WRITE_FLAGS =
+  MSG_DONTWAIT | MSG_MORE | flag('MSG_NOSIGNAL') | flag('MSG_EOR') | flag('MSG_ZEROCOPY')
+const SO_RCVLOWAT = flag('SO_RCVLOWAT')
+const SO_RCVTIMEO = flag('SO_RCVTIMEO')
+const SO_SNDTIMEO = flag('SO_SNDTIMEO')
+const SOL_SOCKET = flag('SOL_SOCKET')
+const SO_ERROR = flag('SO_ERROR')
+const POLLOUT = flag('POLLOUT')
+const POLLERR_HUP = flag('POLLERR') | flag('POLLHUP')
 
 /** Bounded: a script's one call. */
 const MOST_BYTES = 64 * 1024 * 1024
@@ -46,8 +58,8 @@ export const IO_CALLS: Readonly<Record<string, CallHandler>> = {
   readv: (world, given) => receive(world, given, vectorLength(given[1]), 0),
   recvmsg: (world, given) =>
     receive(world, given, messageLength(given[1]), flagsOf(given[2]), undefined, given[1]),
-  write: (world, given) => send(world, given, payloadOf(given[1], given[2]), 0),
-  send: (world, given) => send(world, given, payloadOf(given[1], given[2]), flagsOf(given[3])),
+  write: (world, given) => sendFrom(world, given, 0),
+  send: (world, given) => sendFrom(world, given, flagsOf(given[3])),
   sendto,
   writev: (world, given) => send(world, given, new Uint8Array(vectorLength(given[1])), 0),
   sendmsg: (world, given) =>
@@ -79,6 +91,17 @@ function messageLength(message: Expression | undefined): number {
   return vectorLength(requiredField(message, 'msg_iov'))
 }
 
+function isNull(buffer: Expression | undefined): boolean {
+  return buffer?.kind === 'word' && buffer.name === 'NULL'
+}
+
+/** Bytes of a buffer that is no memory are not to be had. */
+function sendFrom(world: CallWorld, given: readonly Expression[], flags: number): Attempt {
+  const [, buffer, count] = given
+  if (isNull(buffer) && lengthOf(count) > 0) return () => failed('EFAULT')
+  return send(world, given, payloadOf(buffer, count), flags)
+}
+
 function payloadOf(buffer: Expression | undefined, count: Expression | undefined): Uint8Array {
   const bytes = new Uint8Array(lengthOf(count))
   if (buffer?.kind === 'string')
@@ -107,23 +130,43 @@ function receive(
   const descriptor = socketOf(world, given)
   if (descriptor === null) return () => failed('EBADF')
   refuseFlags(flags, READ_FLAGS)
-  if ((flags & MSG_ERRQUEUE) !== 0) return () => failed('EAGAIN')
+  if (isNull(buffer) && length > 0) {
+    const { bsd } = world.host
+    return () => (bsd.readableBytes(descriptor.live) > 0 ? failed('EFAULT') : failed('EAGAIN'))
+  }
   const { bsd } = world.host
   const waits = !descriptor.nonBlocking && (flags & MSG_DONTWAIT) === 0
+  const isOver = patience(world, descriptor, SO_RCVTIMEO)
   const target = new Uint8Array(length)
   let got = 0
   return () => {
-    if ((flags & MSG_PEEK) !== 0) {
-      const readable = Math.min(length, bsd.readableBytes(descriptor.live))
-      if (readable > 0) return { value: readable, errno: null }
-    }
-    const count = bsd.read(descriptor.live, target.subarray(got))
-    if (count > 0) got += count
-    const wantsMore = (flags & MSG_WAITALL) !== 0 && count > 0 && got < length
-    if (wantsMore || (count === EAGAIN && got === 0))
-      return waits ? 'blocks' : returned(got || count)
+    // MSG_PEEK looks at the same bytes again.
+    const from = (flags & MSG_PEEK) !== 0 ? 0 : got
+    const { count, control } = bsd.recvmsg(descriptor.live, target.subarray(from), flags)
+    if (count > 0) got = from + count
+    if (count === EAGAIN && (flags & MSG_ERRQUEUE) !== 0) return returned(count)
+    const lowWater = Number(bsd.getsockopt(descriptor.live, SOL_SOCKET, SO_RCVLOWAT))
+    const least = (flags & MSG_WAITALL) !== 0 ? length : Math.min(length, lowWater)
+    const ends = count === 0 || (count < 0 && count !== EAGAIN)
+    if (got < least && !ends && waits && !isOver()) return 'blocks'
     const result = returned(got > 0 ? got : count)
-    return checkRead(result, target.subarray(0, got), buffer, message)
+    return checkRead(result, target.subarray(0, got), buffer, message, control)
+  }
+}
+
+/** Whether a call that blocks has done so for as long as SO_RCVTIMEO or SO_SNDTIMEO says; 0 = for ever. */
+function patience(world: CallWorld, descriptor: Descriptor, option: number): () => boolean {
+  const { bsd, clock } = world.host
+  let deadline: number | null = null
+  return () => {
+    const timeoutMs = Number(bsd.getsockopt(descriptor.live, SOL_SOCKET, option))
+    if (!(timeoutMs > 0)) return false
+    if (deadline === null) {
+      deadline = clock.now() + timeoutMs
+      // Something has to happen at the deadline, or no one would look.
+      clock.at(deadline, () => {})
+    }
+    return clock.now() >= deadline
   }
 }
 
@@ -132,6 +175,7 @@ function checkRead(
   bytes: Uint8Array,
   buffer: Expression | undefined,
   message: Expression | undefined,
+  live: readonly MptcpControlMessage[],
 ): Returned {
   if (buffer?.kind === 'string') {
     const text = Buffer.from(bytes).toString('latin1')
@@ -139,14 +183,36 @@ function checkRead(
     if (!same) return { ...result, problem: `the bytes read are ${JSON.stringify(text)}` }
   }
   const control = message === undefined ? null : fieldOf(message, 'msg_control')
-  if (control !== null && result.value >= 0 && !isEllipsis(control.value)) {
-    const count = control.value.kind === 'array' ? control.value.items.length : 1
-    if (count > 0) return { ...result, problem: 'the stack gives no control messages' }
-  }
-  return result
+  if (control === null || result.value < 0 || isEllipsis(control.value)) return result
+  const wanted = control.value.kind === 'array' ? control.value.items : [control.value]
+  const problem = compareControl(wanted, live)
+  return problem === null ? result : { ...result, problem }
 }
 
-/** With MSG_FASTOPEN it also connects; without a cookie, which the stack never has, as connect() does. */
+function compareControl(
+  wanted: readonly Expression[],
+  live: readonly MptcpControlMessage[],
+): string | null {
+  if (wanted.length !== live.length) {
+    return `control messages: expected ${wanted.length}, actual ${live.length}`
+  }
+  for (const [i, expected] of wanted.entries()) {
+    const { level, type, value } = live[i]!
+    for (const [name, have] of Object.entries({
+      cmsg_level: level,
+      cmsg_type: type,
+      cmsg_data: value,
+    })) {
+      const field = requiredField(expected, name)
+      if (isEllipsis(field)) continue
+      const number = numberOf(field)
+      if (number !== have) return `${name}: expected ${number}, actual ${have}`
+    }
+  }
+  return null
+}
+
+/** With MSG_FASTOPEN it also connects. */
 function sendto(world: CallWorld, given: readonly Expression[]): Attempt {
   const flags = flagsOf(given[3])
   const [, buffer, count] = given
@@ -161,10 +227,43 @@ function sendto(world: CallWorld, given: readonly Expression[]): Attempt {
     address === undefined || isEllipsis(address)
       ? { address: formatAddress(settings.remote), port: settings.connectPort }
       : socketAddressOf(address)
+  refuseFlags(flags, WRITE_FLAGS | MSG_FASTOPEN)
+  const payload = payloadOf(buffer, count)
+  const rest = { payload, flags: flags & ~MSG_FASTOPEN }
+  let behind: Attempt | null = null
   return () => {
-    const result = bsd.connect(descriptor.live, where)
-    if (result === EINPROGRESS) world.connects(where.address, where.port)
-    return returned(result)
+    if (behind !== null) return behind()
+    const result = bsd.sendto(descriptor.live, payload, flags, where)
+    if (result < 0 && result !== EINPROGRESS) return returned(result)
+    world.connects(where.address, where.port)
+    if (descriptor.nonBlocking || (flags & MSG_DONTWAIT) !== 0) return returned(result)
+    behind = onceConnected(world, given, descriptor, rest, Math.max(0, result))
+    return 'blocks'
+  }
+}
+
+/** The rest of a blocking call: it waits for the handshake, then writes what the SYN did not take. */
+function onceConnected(
+  world: CallWorld,
+  given: readonly Expression[],
+  descriptor: Descriptor,
+  { payload, flags }: { payload: Uint8Array; flags: number },
+  taken: number,
+): Attempt {
+  const { bsd } = world.host
+  const rest = send(world, given, payload.subarray(taken), flags)
+  return () => {
+    const ready = bsd.poll(descriptor.live)
+    if ((ready & POLLERR_HUP) !== 0) {
+      const error = Number(bsd.getsockopt(descriptor.live, SOL_SOCKET, SO_ERROR))
+      return returned(-Math.abs(error) || -1)
+    }
+    if ((ready & POLLOUT) === 0) return 'blocks'
+    if (taken === payload.length) return { value: taken, errno: null }
+    const result = rest()
+    return result === 'blocks' || result.value < 0
+      ? result
+      : { ...result, value: taken + result.value }
   }
 }
 
@@ -179,14 +278,26 @@ function send(
   refuseFlags(flags, WRITE_FLAGS)
   const { bsd } = world.host
   const waits = !descriptor.nonBlocking && (flags & MSG_DONTWAIT) === 0
+  const isOver = patience(world, descriptor, SO_SNDTIMEO)
   let sent = 0
+  let behind: Attempt | null = null
   return () => {
-    const count = bsd.write(descriptor.live, payload.subarray(sent))
+    if (behind !== null) return behind()
+    const target = bsd.deferredTarget(descriptor.live)
+    const count = bsd.write(descriptor.live, payload.subarray(sent), flags)
+    if (target !== null) {
+      world.connects(target.address, target.port)
+      if (waits && (count >= 0 || count === EINPROGRESS)) {
+        behind = onceConnected(world, given, descriptor, { payload, flags }, Math.max(0, count))
+        return 'blocks'
+      }
+      return returned(count)
+    }
     if (count > 0) sent += count
     if (sent === payload.length && count >= 0) return { value: sent, errno: null }
     if (count < 0 && count !== EAGAIN)
       return sent > 0 ? { value: sent, errno: null } : returned(count)
-    if (waits) return 'blocks'
+    if (waits && !isOver()) return 'blocks'
     return sent > 0 ? { value: sent, errno: null } : returned(count)
   }
 }

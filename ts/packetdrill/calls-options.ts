@@ -1,5 +1,6 @@
 // fcntl, ioctl, and socket options: their values as a script writes them.
 
+import type { MptcpInfoRequest } from '../socket/mptcp-info.js'
 import type { Expression } from './ast.js'
 import { constantValue } from './constants.js'
 import {
@@ -13,15 +14,13 @@ import {
   returned,
 } from './descriptors.js'
 import { fieldOf, isEllipsis, numberOf, onlyItem, requiredField } from './expression.js'
-import { socketInfo } from './socket-info.js'
 
 const constant = (name: string): number => constantValue(name) as number
 const O_NONBLOCK = constant('O_NONBLOCK')
 const SOL_SOCKET = constant('SOL_SOCKET')
 const SO_LINGER = constant('SO_LINGER')
-const SIOCINQ = constant('SIOCINQ')
-const SIOCOUTQ = constant('SIOCOUTQ')
-const SIOCOUTQNSD = constant('SIOCOUTQNSD')
+const SO_RCVTIMEO = constant('SO_RCVTIMEO')
+const SO_SNDTIMEO = constant('SO_SNDTIMEO')
 const FIONBIO = constant('FIONBIO')
 
 const DONE: Returned = { value: 0, errno: null }
@@ -71,27 +70,12 @@ function ioctl(world: CallWorld, given: readonly Expression[]): Attempt {
   if (request === undefined) throw new CallError('ioctl() needs a request')
   const what = numberOf(request)
   return () => {
-    const { bsd } = world.host
-    const connection = bsd.connectionOf(descriptor.live)
-    switch (what) {
-      case SIOCINQ:
-        return compareValue(value, bsd.readableBytes(descriptor.live))
-      case SIOCOUTQ:
-        return compareValue(
-          value,
-          connection === null ? 0 : connection.snd.end - connection.snd.una,
-        )
-      case SIOCOUTQNSD:
-        return compareValue(
-          value,
-          connection === null ? 0 : connection.snd.end - connection.snd.nxt,
-        )
-      case FIONBIO:
-        descriptor.nonBlocking = value !== undefined && numberOf(value) !== 0
-        return DONE
-      default:
-        return failed('ENOTTY')
+    if (what === FIONBIO) {
+      descriptor.nonBlocking = value !== undefined && numberOf(value) !== 0
+      return DONE
     }
+    const bytes = world.host.bsd.ioctl(descriptor.live, what)
+    return bytes < 0 ? returned(bytes) : compareValue(value, bytes)
   }
 }
 
@@ -99,18 +83,65 @@ function getOption(world: CallWorld, given: readonly Expression[]): Attempt {
   const descriptor = descriptorOf(world, given)
   if (descriptor === null) return () => failed('EBADF')
   if (descriptor.kind !== 'socket') return () => failed('ENOTSOCK')
-  const [, level, name, value] = given
+  const [, level, name, value, length] = given
   if (level === undefined || name === undefined) throw new CallError('getsockopt() has 5 arguments')
   const [at, what] = [numberOf(level), numberOf(name)]
   return () => {
-    const connection = world.host.bsd.connectionOf(descriptor.live)
-    const info = socketInfo(world.host, connection, at, what)
-    const live = info ?? world.host.bsd.getsockopt(descriptor.live, at, what)
+    const request = requestOf(value, length)
+    const live = world.host.bsd.getsockopt(descriptor.live, at, what, request)
     // SO_LINGER off is -1 here, and no errno.
     const isLinger = at === SOL_SOCKET && what === SO_LINGER
     if (typeof live === 'number' && live < 0 && !isLinger) return returned(live)
-    return compareValue(value, isLinger ? lingerOf(Number(live)) : live)
+    if (isLinger) return compareValue(value, lingerOf(Number(live)))
+    const isTimeout = at === SOL_SOCKET && (what === SO_RCVTIMEO || what === SO_SNDTIMEO)
+    return compareValue(value, isTimeout ? timeOf(Number(live)) : flattened(live))
   }
+}
+
+const ROOM = ['size_subflow_data', 'size_user', 'num_subflows', 'size_kernel'] as const
+
+/** The room that the script gives a struct of SOL_MPTCP: fields that only say so, and the length. */
+function requestOf(
+  value: Expression | undefined,
+  length: Expression | undefined,
+): MptcpInfoRequest {
+  const request: MptcpInfoRequest = {}
+  if (length !== undefined && !isEllipsis(length) && !isEllipsis(onlyItem(length))) {
+    request.length = numberOf(length)
+  }
+  const struct = value === undefined ? null : onlyItem(value)
+  if (struct?.kind !== 'struct') return request
+  for (const name of ROOM) {
+    const field = fieldOf(struct, name)
+    // A script that expects a count writes it where a program would write 0.
+    const isExpected = name === 'num_subflows' || name === 'size_kernel'
+    if (field !== null && !isExpected && !isEllipsis(field.value)) {
+      request[name] = numberOf(field.value)
+    }
+  }
+  return request
+}
+
+/** A script names fields of the first subflow, and of mptcp_info, beside those of the struct itself. */
+function flattened(live: number | string | object): number | string | object {
+  if (typeof live !== 'object') return live
+  const inner = live as {
+    data?: object[]
+    mptcp_info?: object | null
+    tcp_info?: object[]
+    subflow_info?: { addrs: object }[]
+  }
+  return {
+    ...inner.mptcp_info,
+    ...inner.tcp_info?.[0],
+    ...inner.subflow_info?.[0]?.addrs,
+    ...inner.data?.[0],
+    ...live,
+  }
+}
+
+function timeOf(ms: number): object {
+  return { tv_sec: Math.floor(ms / 1000), tv_usec: 1000 * (ms % 1000) }
 }
 
 function lingerOf(seconds: number): object {
@@ -157,8 +188,7 @@ function setOption(world: CallWorld, given: readonly Expression[]): Attempt {
   const [at, what] = [numberOf(level), numberOf(name)]
   return () => {
     const set = settingOf(value, at, what)
-    // The stack's own options take numbers; those that take text say so by refusing it.
-    return returned(world.host.bsd.setsockopt(descriptor.live, at, what, set as number))
+    return returned(world.host.bsd.setsockopt(descriptor.live, at, what, set))
   }
 }
 

@@ -1,4 +1,5 @@
-// pipe and splice: data of a socket counted into a pipe, and out of one as zeros.
+// pipe, splice, open and sendfile: data of a socket counted into a pipe, and out of one, or out of a file
+// that the script made, as zeros.
 
 import type { Expression } from './ast.js'
 import { constantValue } from './constants.js'
@@ -23,6 +24,8 @@ export const PIPE_CALLS: Readonly<Record<string, CallHandler>> = {
   pipe,
   pipe2: pipe,
   splice,
+  open,
+  sendfile,
 }
 
 function pipe(world: CallWorld, given: readonly Expression[]): Attempt {
@@ -84,4 +87,39 @@ function writeFrom(
   if (written === EAGAIN && !isAsked && !socket.nonBlocking) return 'blocks'
   if (written > 0) pipeEnd.held.bytes -= written
   return returned(written)
+}
+
+function open(world: CallWorld, given: readonly Expression[]): Attempt {
+  const [path] = given
+  if (path?.kind !== 'string') throw new CallError('open() needs the name of a file')
+  return () => {
+    const bytes = world.files.get(path.value)
+    if (bytes === undefined) return failed('ENOENT')
+    const made = createDescriptor('file', -1)
+    made.held.bytes = bytes
+    return { value: 0, errno: null, made }
+  }
+}
+
+function sendfile(world: CallWorld, given: readonly Expression[]): Attempt {
+  const [target, source, offset, count] = given
+  if (target === undefined || source === undefined || count === undefined) {
+    throw new CallError('sendfile() has 4 arguments')
+  }
+  const to = world.descriptors.get(numberOf(target))
+  const from = world.descriptors.get(numberOf(source))
+  const isSaid = offset !== undefined && (offset.kind === 'array' || offset.kind === 'integer')
+  const start = isSaid ? numberOf(offset) : 0
+  const length = numberOf(count)
+  let sent = 0
+  return () => {
+    if (to === undefined || from === undefined) return failed('EBADF')
+    if (to.kind !== 'socket' || from.kind !== 'file') return failed('EINVAL')
+    const left = Math.max(0, Math.min(length, from.held.bytes - start) - sent)
+    const written = world.host.bsd.write(to.live, new Uint8Array(left))
+    if (written > 0) sent += written
+    const isBlocked = written === EAGAIN || (written >= 0 && written < left)
+    if (isBlocked && !to.nonBlocking) return 'blocks'
+    return sent > 0 ? returned(sent) : returned(written)
+  }
 }

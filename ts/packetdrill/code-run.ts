@@ -11,6 +11,8 @@ export type CodeValue = bigint | number | string | boolean | null | readonly Cod
 /** Bounded: `x = x * x` over and over would fill the memory. */
 const MAX_BITS = 128n
 const MAX_TEXT = 4096
+/** Bounded: `t = (t, t)` over and over takes little memory, but for ever to show or compare. */
+const MAX_ITEMS = 1000
 
 /** What packetdrill names for the states and flags of TCP_INFO, beside the values themselves. */
 export const CODE_CONSTANTS: Readonly<Record<string, bigint>> = {
@@ -104,7 +106,7 @@ function evaluate(expression: CodeExpression, names: Map<string, CodeValue>): Co
         names,
       )
     case 'tuple':
-      return expression.items.map((item) => evaluate(item, names))
+      return boundedTuple(expression.items.map((item) => evaluate(item, names)))
     case 'call':
       return call(
         expression.name,
@@ -209,6 +211,14 @@ function bounded(value: bigint | number): bigint | number {
   const out = typeof value === 'bigint' && ((value >> MAX_BITS) + 1n) >> 1n !== 0n
   if (out) throw new Unworkable(`a number of more than ${MAX_BITS} bits`)
   return value
+}
+
+/** Every tuple is made here, so that each item's own size is at most MAX_ITEMS. */
+function boundedTuple(items: readonly CodeValue[]): readonly CodeValue[] {
+  const size = (value: CodeValue): number =>
+    Array.isArray(value) ? value.reduce((sum, item) => sum + size(item), 1) : 1
+  if (size(items) > MAX_ITEMS) throw new Unworkable(`a tuple of more than ${MAX_ITEMS} items`)
+  return items
 }
 
 function compare(operator: string, left: CodeValue, right: CodeValue): boolean {

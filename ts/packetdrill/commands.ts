@@ -2,7 +2,6 @@
 // field's suites, known by their names, with their effects built in.
 
 import type { CounterName } from '../counters.js'
-import { isLive } from '../mptcp/subflow.js'
 import { addressBytes, addressFromBytes, formatAddress } from '../wire/address.js'
 import type { Host } from './host.js'
 import { ipCommand } from './ip-command.js'
@@ -10,11 +9,22 @@ import { CommandError, type CommandResult, type CommandTable, runShell } from '.
 import { getSysctl, restoreSysctls, setSysctl } from './sysctls.js'
 import { TEXT_COMMANDS } from './text-commands.js'
 
+/** Bounded: files of zeros that a script makes for sendfile(). */
+const MAX_FILES = 64
+const MAX_FILE_BYTES = 64 * 1024 * 1024
+
+/** What ss leaves out unless asked for more. */
+const UNSHOWN = new Set(['CLOSED', 'LISTEN', 'SYN-RECEIVED', 'TIME-WAIT', 'TIME_WAIT', 'INIT'])
+
 const FINE: CommandResult = { output: '', status: 0 }
+/** As far as the times of a script go. */
+const MAX_SLEEP_SECONDS = 1e8
 
 /** What the emulated host needs of the run around it. */
 export interface CommandContext {
   readonly host: Host
+  /** Bytes of each file that a script made, all zeros. */
+  readonly files: Map<string, number>
   /** Lets virtual time pass. */
   sleep(ms: number): void
   /** Values of `ss -M` for the first MPTCP connection, by their names there. */
@@ -36,14 +46,27 @@ export class Commands {
       'set_sysctls.py': (words) => this.#setSysctls(words),
       ip: (words) => ipCommand(host, words),
       nstat: (words) => this.#nstat(words),
-      sleep: (words) => {
-        context.sleep(1000 * Number((words[0] ?? '0').replace(/s$/, '')))
+      sleep: ([time = '']) => {
+        const seconds = Number(time.replace(/s$/, ''))
+        if (!/^[\d.]+s?$/.test(time) || !(seconds <= MAX_SLEEP_SECONDS)) {
+          throw new CommandError(`sleep: '${time}' is not a number of seconds`)
+        }
+        context.sleep(1000 * seconds)
         return FINE
       },
-      ss: () => this.#sockets(),
-      // Links and queues of the real host: the test device has neither.
+      ss: (words) => this.#sockets(words),
+      // Queues of the real host: the test device has none.
       tc: () => FINE,
-      ethtool: () => FINE,
+      ethtool: (words) => {
+        const at = words.findIndex((word) => word === 'tso' || word === 'gso')
+        if (at >= 0) host.settings.tso = words[at + 1] !== 'off'
+        return FINE
+      },
+      rm: (words) => {
+        for (const word of words) context.files.delete(word)
+        return FINE
+      },
+      dd: (words) => this.#copy(words),
       'defaults.sh': () => this.#defaults(),
       'client.sh': () => this.#client(),
       'server.sh': () => this.#multipleEndpoints(['-m', 'signal']),
@@ -111,6 +134,21 @@ export class Commands {
     return FINE
   }
 
+  // ---------------------------------------------------------------- files
+
+  /** Only `dd if=/dev/zero of=NAME bs=N count=N`: packetdrill's payloads are zeros. */
+  #copy(words: readonly string[]): CommandResult {
+    const given = new Map(words.map((word) => word.split('=') as [string, string]))
+    const bytes = Number(given.get('bs') ?? 512) * Number(given.get('count') ?? Number.NaN)
+    const name = given.get('of')
+    if (given.get('if') !== '/dev/zero' || name === undefined || !(bytes <= MAX_FILE_BYTES)) {
+      throw new CommandError(`cannot do 'dd ${words.join(' ')}' on the emulated host`)
+    }
+    const { files } = this.#context
+    if (files.size < MAX_FILES) files.set(name, bytes)
+    return FINE
+  }
+
   // ---------------------------------------------------------------- the suites' files
 
   #defaults(): CommandResult {
@@ -125,8 +163,8 @@ export class Commands {
 
   #client(): CommandResult {
     const { host } = this.#context
-    host.flushEndpoints()
-    host.configure({ maxSubflows: 9, maxAddAddrAccepted: 8 })
+    host.pathControl.flushEndpoints()
+    host.pathControl.setLimits({ subflows: 8, addAddrAccepted: 8 })
     return FINE
   }
 
@@ -149,17 +187,15 @@ export class Commands {
     const wrong = modes.find((mode) => mode !== 'signal' && mode !== 'subflow')
     if (wrong !== undefined) throw new CommandError(`multi-ep.sh: -m '${wrong}' is not known`)
     if (modes.length === 0) modes.push('signal')
-    host.configure({ maxSubflows: 9, maxAddAddrAccepted: 8 })
-    host.flushEndpoints()
+    host.pathControl.setLimits({ subflows: 8, addAddrAccepted: 8 })
+    host.pathControl.flushEndpoints()
     for (let i = 1; i <= count; i++) {
       const bytes = addressBytes(host.settings.local)
       bytes[bytes.length - 1]! += i
       const address = addressFromBytes(bytes)
       host.addAddress(address)
-      host.addEndpoint({
-        id: 0,
-        address,
-        port: 0,
+      host.pathControl.addEndpoint({
+        address: formatAddress(address),
         signal: modes.includes('signal'),
         subflow: modes.includes('subflow'),
         backup,
@@ -170,16 +206,24 @@ export class Commands {
 
   // ---------------------------------------------------------------- ss
 
-  /** Its subflows under each MPTCP connection, as far as they are open. */
-  #sockets(): CommandResult {
+  /** -M: MPTCP connections, -t: TCP ones, subflows among them; both without either. By ss's names. */
+  #sockets(words: readonly string[]): CommandResult {
+    const letters = words.filter((word) => /^-\w/.test(word)).join('')
+    const isAll = !/[Mt]/.test(letters)
+    const { stack } = this.#context.host
     const lines: string[] = []
-    for (const connection of this.#context.host.stack.context.tokens.values()) {
-      const open = connection.subflows.filter(isLive)
-      const ends = open.map((each) => {
+    for (const connection of stack.connections) {
+      const { state, mode, subflows } = connection
+      if (mode !== 'fallback' && !UNSHOWN.has(state.slice(2)) && (isAll || letters.includes('M'))) {
+        lines.push(`mptcp ${state === 'M_ESTAB' ? 'ESTAB' : ssName(state.slice(2))}\n`)
+      }
+      if (!isAll && !letters.includes('t')) continue
+      for (const each of subflows) {
+        if (UNSHOWN.has(each.tcb.state)) continue
         const local = `${formatAddress(each.path.address)}:${each.localPort}`
-        return `tcp ${each.tcb.state} ${local} ${formatAddress(each.remote)}:${each.remotePort}\n`
-      })
-      if (connection.state !== 'M_CLOSED' && open.length > 0) lines.push('mptcp ESTAB\n', ...ends)
+        const remote = `${formatAddress(each.remote)}:${each.remotePort}`
+        lines.push(`tcp ${ssName(each.tcb.state)} ${local} ${remote}\n`)
+      }
     }
     return { output: lines.join(''), status: 0 }
   }
@@ -210,6 +254,13 @@ export class Commands {
   }
 }
 
+/** ESTAB for ESTABLISHED, SYN-RECV for SYN-RECEIVED; the others as RFC 9293 has them. */
+function ssName(state: string): string {
+  const name = state.replaceAll('_', '-')
+  if (name === 'ESTABLISHED') return 'ESTAB'
+  return name === 'SYN-RECEIVED' ? 'SYN-RECV' : name
+}
+
 function isRestore(name: string | symbol): boolean {
   return typeof name === 'string' && /^sysctl_restore.*$/.test(name)
 }
@@ -220,6 +271,17 @@ function mibName(name: string): string {
 }
 
 function like(pattern: string, name: string): boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
-  return new RegExp(`^${source}$`, 'i').test(name)
+  // The pieces between the stars, one behind the other: a pattern of many stars is no search of all ways.
+  const [first = '', ...rest] = pattern.toLowerCase().split('*')
+  const text = name.toLowerCase()
+  const last = rest.pop()
+  if (last === undefined) return text === first
+  if (!text.startsWith(first)) return false
+  let at = first.length
+  for (const piece of rest) {
+    const found = text.indexOf(piece, at)
+    if (found < 0) return false
+    at = found + piece.length
+  }
+  return text.length - last.length >= at && text.endsWith(last)
 }

@@ -60,11 +60,12 @@ export function compareMptcp(
     case 'mp_fail': {
       if (expected.dsn === null) return null
       const { dsn } = actual as typeof expected
+      // It names data that its sender received: here the script's.
       return compareNumber(
-        'dsn8',
+        'dsn',
         { bytes: 8, value: expected.dsn },
         { bytes: 8, value: dsn },
-        bindings.stackIdsn,
+        bindings.peerIdsn,
         bindings,
       )
     }

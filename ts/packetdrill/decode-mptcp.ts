@@ -40,7 +40,7 @@ export function mptcpNodeOf(option: MptcpOption, bindings: Bindings): MptcpOptio
     case MP_PRIO:
       return { kind: 'mp_prio', position, backup: option.backup, addressId: option.addressId }
     case MP_FAIL: {
-      const dsn = wide(option.dsnHigh, option.dsnLow) - bindings.stackIdsn
+      const dsn = wide(option.dsnHigh, option.dsnLow) - bindings.peerIdsn
       return { kind: 'mp_fail', position, dsn: number(dsn & 0xffffffffffffffffn) }
     }
     case MP_FASTCLOSE: {

@@ -6,13 +6,13 @@ import { errnoName } from './constants.js'
 import type { Host } from './host.js'
 
 export interface Descriptor {
-  readonly kind: 'socket' | 'epoll' | 'pipe'
-  /** The stack's own number; an epoll set and a pipe have none. */
+  readonly kind: 'socket' | 'epoll' | 'pipe' | 'file'
+  /** The stack's own number; what is no socket has none. */
   readonly live: number
   nonBlocking: boolean
   /** Events asked for, by the script's descriptor. */
   readonly watched: Map<number, Watched>
-  /** Bytes in a pipe, the same for both ends. */
+  /** Bytes in a pipe, the same for both ends; or of a file. */
   readonly held: { bytes: number }
 }
 
@@ -42,6 +42,8 @@ export interface CallWorld {
   readonly host: Host
   /** By the script's numbers. */
   readonly descriptors: Map<number, Descriptor>
+  /** Bytes of each file that the script made, all zeros. */
+  readonly files: ReadonlyMap<string, number>
   /** The script's side of the next packets: packetdrill tests one socket at a time. */
   listens(): void
   connects(address: string, port: number): void

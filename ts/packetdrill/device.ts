@@ -21,13 +21,17 @@ export class TestDevice implements Link {
   readonly #clock: Clock
   #receive: (batch: PacketBatch) => void = () => {}
 
-  constructor(clock: Clock, addresses: readonly string[], mtu: number) {
+  constructor(
+    clock: Clock,
+    addresses: readonly string[],
+    { mtu, tso }: { readonly mtu: number; readonly tso: boolean },
+  ) {
     this.#clock = clock
     this.addresses = addresses
     this.caps = {
       mtu,
       maxReceive: LARGEST_PACKET,
-      tso: LARGEST_PACKET,
+      tso: tso ? LARGEST_PACKET : 0,
       checksum: 'verify' as const,
     }
   }

@@ -61,10 +61,11 @@ export function mptcpOptionOf(node: MptcpOptionNode, carrier: Carrier): MptcpOpt
     case 'mp_prio':
       return { subtype: MP_PRIO, backup: node.backup, addressId: node.addressId }
     case 'mp_fail': {
+      // It names data that its sender received: the stack's.
       const dsn =
         node.dsn === null
-          ? bindings.peerIdsn + bindings.peerSent
-          : absolute(bindings.peerIdsn, { bytes: 8, value: node.dsn }, 0n, bindings)
+          ? bindings.stackIdsn + bindings.stackSent
+          : absolute(bindings.stackIdsn, { bytes: 8, value: node.dsn }, 0n, bindings)
       return { subtype: MP_FAIL, dsnHigh: high(dsn), dsnLow: low(dsn) }
     }
     case 'mp_fastclose':

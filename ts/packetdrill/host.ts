@@ -3,12 +3,11 @@
 
 import { VirtualClock } from '../clock.js'
 import type { MptcpBackend } from '../core/load.js'
-import type { LocalPath } from '../mptcp/context.js'
-import type { Endpoint } from '../mptcp/path-manager/endpoint.js'
-import { removeEndpoint, start } from '../mptcp/path-manager/path-manager.js'
+import { shortestLinger } from '../mptcp/scheduler/shortest-linger.js'
 import { SeededRandom } from '../random.js'
 import { MptcpBsd } from '../socket/bsd.js'
 import type { MptcpStackOptions } from '../stack/config.js'
+import type { MptcpPathControl } from '../stack/path-control.js'
 import { Stack } from '../stack/stack.js'
 import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import { TestDevice } from './device.js'
@@ -28,10 +27,13 @@ export interface HostConfig {
   windowScaling: boolean
   sendBufferBytes: number
   receiveBufferBytes: number
-  maxSubflows: number
-  maxAddAddrAccepted: number
+  allowJoinInitialAddress: boolean
   addAddrTimeoutMs: number
   closeTimeoutMs: number
+  blackholeTimeoutMs: number
+  fastOpen: number
+  fastOpenKey: Uint8Array
+  synCookies: 0 | 1 | 2
   /** SYNs with MP_CAPABLE before one without. */
   mpCapableSyns: number
   /** `net.mptcp.enabled`. */
@@ -48,8 +50,7 @@ export class Host {
   readonly clock = new VirtualClock({ now: START_MS, eventsPerInstant: 100_000 })
   readonly settings: RunSettings
   readonly sysctls = new Map<string, string>()
-  readonly endpoints: Endpoint[] = []
-  /** Linux's defaults; MPTCP's limits count the first subflow, `ip mptcp limits` does not. */
+  /** Linux's defaults. */
   readonly config: HostConfig = {
     checksum: false,
     timestamps: true,
@@ -57,10 +58,13 @@ export class Host {
     windowScaling: true,
     sendBufferBytes: 4 * MiB,
     receiveBufferBytes: 6 * MiB,
-    maxSubflows: 3,
-    maxAddAddrAccepted: 0,
+    allowJoinInitialAddress: true,
     addAddrTimeoutMs: 120_000,
     closeTimeoutMs: 60_000,
+    blackholeTimeoutMs: 3_600_000,
+    fastOpen: 0x70403,
+    fastOpenKey: Uint8Array.from(Buffer.from('a1a1a1a1b2b2b2b2c3c3c3c3d4d4d4d4', 'hex')),
+    synCookies: 1,
     mpCapableSyns: 3,
     mptcp: true,
   }
@@ -103,7 +107,7 @@ export class Host {
 
   #open(): void {
     const addresses = this.#addresses.map(formatAddress)
-    this.#device = new TestDevice(this.clock, addresses, this.settings.mtu)
+    this.#device = new TestDevice(this.clock, addresses, this.settings)
     const options: MptcpStackOptions = {
       ...this.#stackConfig(),
       links: [this.#device],
@@ -111,7 +115,11 @@ export class Host {
       random: new SeededRandom(this.#seed),
       core: this.#core,
       memoryBytes: MEMORY_BYTES,
-      endpoints: this.endpoints.map((each) => ({ ...each, address: formatAddress(each.address) })),
+      scheduler: shortestLinger,
+      // Linux's: two subflows beside the first, and no address of the peer is joined.
+      maxSubflows: 3,
+      maxAddAddrAccepted: 0,
+      endpoints: [],
     }
     this.#stack = new Stack(options)
     // Not among the options: how often is RFC 8684's own choice (§3.7).
@@ -132,69 +140,19 @@ export class Host {
 
   // ---------------------------------------------------------------- addresses and endpoints
 
+  get pathControl(): MptcpPathControl {
+    return this.stack.pathControl
+  }
+
   addAddress(address: IpAddress): void {
     if (this.#addresses.some((each) => sameAddress(each, address))) return
     this.#addresses.push(address)
-    if (this.#stack === null) return
-    const paths = this.#stack.context.paths as LocalPath[]
-    const headers = address.family === 4 ? 40 : 60
-    const like = paths[0]!
-    const likeHeaders = like.address.family === 4 ? 40 : 60
-    const change = likeHeaders - headers
-    paths.push({ address, link: 0, mss: like.mss + change, limit: like.limit + change })
+    this.#stack?.addAddress(address, 0)
   }
 
   removeAddress(address: IpAddress): void {
     const index = this.#addresses.findIndex((each) => sameAddress(each, address))
     if (index >= 0) this.#addresses.splice(index, 1)
-    if (this.#stack === null) return
-    const paths = this.#stack.context.paths as LocalPath[]
-    const path = paths.findIndex((each) => sameAddress(each.address, address))
-    if (path >= 0) paths.splice(path, 1)
-  }
-
-  /** Id 0 = the next free one. Null: the id, or the address with this port, is there already. */
-  addEndpoint(wanted: Omit<Endpoint, 'automatic'>): Endpoint | null {
-    const ids = new Set(this.endpoints.map((each) => each.id))
-    let { id } = wanted
-    if (id === 0) for (id = 1; ids.has(id); id++);
-    else if (ids.has(id)) return null
-    const taken = this.endpoints.some(
-      (each) => sameAddress(each.address, wanted.address) && each.port === wanted.port,
-    )
-    if (taken) return null
-    const endpoint: Endpoint = { ...wanted, id, automatic: false }
-    this.endpoints.push(endpoint)
-    if (this.#stack === null) return endpoint
-    const { context } = this.#stack
-    ;(context.endpoints as Endpoint[]).push(endpoint)
-    for (const connection of context.tokens.values()) {
-      if (!connection.pathManager.started) continue
-      // The path manager acts on its endpoints once: here on the new one alone.
-      connection.pathManager.started = false
-      start({ ...context, endpoints: [endpoint] }, connection, this.clock.now())
-      this.#stack.touch(connection)
-    }
-    return endpoint
-  }
-
-  deleteEndpoint(id: number): boolean {
-    const index = this.endpoints.findIndex((each) => each.id === id)
-    if (index < 0) return false
-    const [endpoint] = this.endpoints.splice(index, 1) as [Endpoint]
-    if (this.#stack === null) return true
-    const { context } = this.#stack
-    const live = context.endpoints as Endpoint[]
-    const place = live.findIndex((each) => each.id === id)
-    if (place >= 0) live.splice(place, 1)
-    for (const connection of context.tokens.values()) {
-      removeEndpoint(connection, endpoint)
-      this.#stack.touch(connection)
-    }
-    return true
-  }
-
-  flushEndpoints(): void {
-    for (const { id } of [...this.endpoints]) this.deleteEndpoint(id)
+    this.#stack?.removeAddress(address)
   }
 }

@@ -1,5 +1,6 @@
 // `ip mptcp endpoint|limits`, `ip addr`, `ip tcp_metrics` … on the emulated host.
 
+import type { MptcpEndpoint } from '../mptcp/path-manager/endpoint-table.js'
 import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
 import type { Host } from './host.js'
 import { CommandError, type CommandResult } from './shell.js'
@@ -12,7 +13,8 @@ export function ipCommand(host: Host, given: readonly string[]): CommandResult {
   const [object = '', ...rest] = words
   if (isShort('address', object)) return addressCommand(host, rest)
   if (isShort('link', object) || isShort('route', object) || isShort('rule', object)) return FINE
-  if (isShort('tcp_metrics', object) || isShort('neighbour', object)) return FINE
+  if (isShort('neighbour', object)) return FINE
+  if (isShort('tcp_metrics', object)) return metricsCommand(host, rest)
   if (object === 'mptcp') {
     const [what = '', ...more] = rest
     if (isShort('endpoint', what)) return endpointCommand(host, more)
@@ -24,6 +26,13 @@ export function ipCommand(host: Host, given: readonly string[]): CommandResult {
 /** `ip a`, `ip addr`: any beginning of the word. */
 function isShort(word: string, given: string): boolean {
   return given !== '' && word.startsWith(given)
+}
+
+/** The servers' Fast Open cookies and segment sizes: all that is kept between connections. */
+function metricsCommand(host: Host, words: readonly string[]): CommandResult {
+  const [action = 'show'] = words
+  if (action === 'flush' || isShort('delete', action)) host.stack.context.fastOpenCache.clear()
+  return FINE
 }
 
 function addressCommand(host: Host, words: readonly string[]): CommandResult {
@@ -65,6 +74,16 @@ const FLAGS = new Set([
   'nofullmesh',
 ])
 
+/** The address id of RFC 8684 §3.4 is one byte. */
+const MAX_ID = 255
+const MAX_PORT = 65_535
+
+function isWhole(value: number, most: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= most
+}
+
+const SHOWN_FLAGS = ['signal', 'subflow', 'laminar', 'backup', 'fullmesh', 'implicit'] as const
+
 function endpointWords(words: readonly string[]): EndpointWords {
   const found: EndpointWords = { address: null, id: 0, port: 0, flags: new Set() }
   for (let i = 0; i < words.length; i++) {
@@ -75,7 +94,7 @@ function endpointWords(words: readonly string[]): EndpointWords {
     else if (word === 'dev') i++
     else found.address = addressOf(word)
   }
-  if (!Number.isInteger(found.id) || !Number.isInteger(found.port)) {
+  if (!isWhole(found.id, MAX_ID) || !isWhole(found.port, MAX_PORT)) {
     throw new CommandError(`cannot read 'ip mptcp endpoint … ${words.join(' ')}'`)
   }
   return found
@@ -83,46 +102,69 @@ function endpointWords(words: readonly string[]): EndpointWords {
 
 function endpointCommand(host: Host, words: readonly string[]): CommandResult {
   const [action = 'show', ...rest] = words
+  const { pathControl } = host
   switch (action) {
     case 'flush':
-      host.flushEndpoints()
+      pathControl.flushEndpoints()
       return FINE
     case 'show':
-    case 'list': {
-      const lines = host.endpoints.map((each) => `${formatAddress(each.address)} id ${each.id}\n`)
-      return { output: lines.join(''), status: 0 }
-    }
+    case 'list':
+      return { output: pathControl.endpoints.map(endpointLine).join(''), status: 0 }
     case 'add': {
       const { address, id, port, flags } = endpointWords(rest)
       if (address === null) throw new CommandError('ip mptcp endpoint add needs an address')
-      const endpoint = {
-        id,
-        address,
-        port,
-        signal: flags.has('signal'),
-        subflow: flags.has('subflow'),
-        backup: flags.has('backup'),
-        fullmesh: flags.has('fullmesh'),
-        laminar: flags.has('laminar'),
+      const has = Object.fromEntries([...flags].map((flag) => [flag, true]))
+      const text = formatAddress(address)
+      return attempt(() => pathControl.addEndpoint({ address: text, id, port, ...has }))
+    }
+    case 'change': {
+      const { address, id, flags } = endpointWords(rest)
+      if (address === null && id === 0) throw new CommandError('ip mptcp endpoint change: which?')
+      const change: { backup?: boolean; fullmesh?: boolean } = {}
+      for (const flag of ['backup', 'fullmesh'] as const) {
+        if (flags.has(flag)) change[flag] = true
+        else if (flags.has(`no${flag}`)) change[flag] = false
       }
-      return host.addEndpoint(endpoint) === null ? REFUSED : FINE
+      const which = address === null ? id : formatAddress(address)
+      return attempt(() => pathControl.changeEndpoint(which, change))
     }
     case 'delete':
     case 'del': {
-      const { id } = endpointWords(rest)
-      return host.deleteEndpoint(id) ? FINE : REFUSED
+      const { address, id } = endpointWords(rest)
+      const text = address === null ? undefined : formatAddress(address)
+      return attempt(() => pathControl.deleteEndpoint(id, text))
     }
     default:
       throw new CommandError(`the emulated host has no command 'ip mptcp endpoint ${action}'`)
   }
 }
 
+/** As iproute2 prints it. */
+function endpointLine(endpoint: MptcpEndpoint): string {
+  const { address, port, id } = endpoint
+  const flags = SHOWN_FLAGS.filter((flag) => endpoint[flag])
+  const words = [address, ...(port === 0 ? [] : ['port', `${port}`]), 'id', `${id}`, ...flags]
+  return `${words.join(' ')} \n`
+}
+
+/** What the path manager refuses ends the command with a status, as the kernel's error would. */
+function attempt(change: () => unknown): CommandResult {
+  try {
+    change()
+    return FINE
+  } catch (error) {
+    const { code } = error as { code?: unknown }
+    if (typeof code === 'string' && code.startsWith('ERR_MPTCP_')) return REFUSED
+    throw error
+  }
+}
+
 function limitsCommand(host: Host, words: readonly string[]): CommandResult {
   const [action = 'show', ...rest] = words
+  const { pathControl } = host
   if (action === 'show') {
-    const { maxSubflows, maxAddAddrAccepted } = host.config
-    const output = `add_addr_accepted ${maxAddAddrAccepted} subflows ${maxSubflows - 1} \n`
-    return { output, status: 0 }
+    const { subflows, addAddrAccepted } = pathControl.limits
+    return { output: `add_addr_accepted ${addAddrAccepted} subflows ${subflows} \n`, status: 0 }
   }
   if (action !== 'set') {
     throw new CommandError(`the emulated host has no command 'ip mptcp limits ${action}'`)
@@ -135,8 +177,8 @@ function limitsCommand(host: Host, words: readonly string[]): CommandResult {
     // Linux refuses more than 8.
     if (value > 8) return REFUSED
     const name = rest[i] as string
-    if (isShort('subflows', name)) host.configure({ maxSubflows: value + 1 })
-    else if (isShort('add_addr_accepted', name)) host.configure({ maxAddAddrAccepted: value })
+    if (isShort('subflows', name)) pathControl.setLimits({ subflows: value })
+    else if (isShort('add_addr_accepted', name)) pathControl.setLimits({ addAddrAccepted: value })
     else throw new CommandError(`'ip mptcp limits' has no '${name}'`)
   }
   return FINE

@@ -120,7 +120,8 @@ function parseUsecs(tokens: TokenStream, expected: string): number {
   if (seconds < 0) tokens.problem(token, `the time ${token.text} is negative`)
   if (!(seconds <= MAX_SECONDS)) tokens.problem(token, `the time ${token.text} is out of range`)
   tokens.next()
-  return Math.round(seconds * 1e6)
+  // `-0` is a time, and the same one as 0.
+  return Math.abs(Math.round(seconds * 1e6))
 }
 
 function parseAction(

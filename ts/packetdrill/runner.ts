@@ -4,6 +4,7 @@
 import type { MptcpBackend } from '../core/load.js'
 import type { Connection } from '../mptcp/connection.js'
 import { isLive } from '../mptcp/subflow.js'
+import { tcpInfo } from '../socket/tcp-info.js'
 import type { Call, Code, Event, Position, Script } from './ast.js'
 import { BindingError } from './bindings.js'
 import { readyCall } from './calls.js'
@@ -24,7 +25,6 @@ import { encodeIcmp } from './icmp.js'
 import { PacketPlayer } from './packets.js'
 import { printCall, printCallResult, printPacket, printResult } from './print.js'
 import { type AskedSettings, type RunSettings, settingsOf } from './settings.js'
-import { tcpInfo } from './socket-info.js'
 import { type Due, Timeline } from './timeline.js'
 
 /** Where a script went wrong, and how. */
@@ -87,6 +87,7 @@ class ScriptRun {
   readonly #commands: Commands
   readonly #world: CallWorld
   readonly #descriptors = new Map<number, Descriptor>()
+  readonly #files = new Map<string, number>()
   readonly #code = new Map<Code, CodeStatement[]>()
   readonly #names = new Map<string, CodeValue>()
   #pending: Pending | null = null
@@ -100,12 +101,14 @@ class ScriptRun {
     this.#packets = new PacketPlayer(this.#host, this.#timeline)
     this.#commands = new Commands({
       host: this.#host,
+      files: this.#files,
       sleep: (ms) => this.#timeline.advance(this.#timeline.nowUsecs + 1000 * ms),
       socketInfo: (name) => this.#socketInfo(name),
     })
     this.#world = {
       host: this.#host,
       descriptors: this.#descriptors,
+      files: this.#files,
       listens: () => this.#packets.listens(),
       connects: (address, port) => this.#packets.connects(address, port),
     }
@@ -324,7 +327,7 @@ class ScriptRun {
 
   #runCode(code: Code): void {
     for (const [name, value] of Object.entries(CODE_CONSTANTS)) this.#names.set(name, value)
-    const info = tcpInfo(this.#host, this.#connection()?.subflows[0] ?? null)
+    const info = tcpInfo(this.#connection()?.subflows[0] ?? null, this.#host.clock.now())
     for (const [name, value] of Object.entries(info)) this.#names.set(name, BigInt(value))
     try {
       runCode(this.#code.get(code) ?? [], this.#names)

@@ -14,6 +14,8 @@ export interface RunSettings {
   bindPort: number
   connectPort: number
   mtu: number
+  /** Segmentation offload of the test device, until the stack is made. */
+  tso: boolean
   /** What a time may be off by, the larger of the two; percent of the time since the event before. */
   toleranceUsecs: number
   tolerancePercent: number
@@ -27,17 +29,18 @@ export interface RunSettings {
 
 // As the field's suites are run: what `run_all.py` gives each script. The larger MTU of IPv6 makes the
 // MSS 1460 in both families, and so one script do for both.
-const LOCAL_4 = '192.168.0.2'
+const LOCAL_4 = '192.168.0.1'
 const REMOTE_4 = '192.0.2.1'
-const LOCAL_6 = 'fd3d:fa7b:d17d::'
-const REMOTE_6 = '2001:db8::1'
+const LOCAL_6 = 'fd3d:0a0b:17d6::1'
+const REMOTE_6 = 'fd3d:fa7b:d17d::1'
 const MTU_4 = 1500
 const MTU_6 = 1520
 
 /** Symbols that those suites leave to whoever runs them. */
 export function suiteDefines(version: IpVersion): Record<string, string> {
   return {
-    TFO_COOKIE: version === 'ipv6' ? '6aa6ae70c288023b' : 'de4f234f0f433a55',
+    TFO_COOKIE: version === 'ipv6' ? 'c1d1e9742a47a9bc' : '3021b9d889017eeb',
+    TFO_COOKIE_ZERO: version === 'ipv6' ? '82af1a8f9a205c34' : 'b7c12350a90dc8f5',
     CMSG_LEVEL_IP: version === 'ipv4' ? 'SOL_IP' : 'SOL_IPV6',
     CMSG_TYPE_RECVERR: version === 'ipv4' ? 'IP_RECVERR' : 'IPV6_RECVERR',
   }
@@ -80,6 +83,7 @@ export function settingsOf(script: Script, asked: AskedSettings): RunSettings {
     bindPort: 8080,
     connectPort: 8080,
     mtu: MTU_4,
+    tso: true,
     toleranceUsecs: 4000,
     tolerancePercent: 12.5,
     tsTickUsecs: 0,

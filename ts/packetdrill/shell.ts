@@ -23,6 +23,8 @@ type Token =
 
 /** Bounded: `$(…)` in `$(…)`. */
 const MAX_DEPTH = 8
+/** Bounded: brackets and signs of `$((…))`, where the reading recurses. */
+const MAX_NESTING = 64
 
 /** Runs `text` and returns the status of its last command. */
 export function runShell(text: string, table: CommandTable, depth = 0): CommandResult {
@@ -190,7 +192,14 @@ function substitution(
 function arithmetic(text: string): number {
   const tokens = text.match(/\d+|[-+*/()]/g) ?? []
   let at = 0
+  let nesting = 0
   const primary = (): number => {
+    if (++nesting > MAX_NESTING) throw new CommandError('$((…)) is nested too deeply')
+    const value = operand()
+    nesting--
+    return value
+  }
+  const operand = (): number => {
     const token = tokens[at++]
     if (token === '(') {
       const value = sum()

@@ -6,17 +6,47 @@ import type { Host, HostConfig } from './host.js'
 type Effect = (value: string) => Partial<HostConfig>
 
 const isOn = (value: string): boolean => Number(value.trim()) !== 0
+/** What the stack takes no configuration of: the sysctl is refused. */
+const within = (value: number, least: number, most: number): number =>
+  value >= least && value <= most ? value : Number.NaN
 /** The third number of `min default max`. */
-const most = (value: string): number => Number(value.trim().split(/\s+/)[2] ?? 'x')
+const most = (value: string): number =>
+  within(Number(value.trim().split(/\s+/)[2] ?? 'x'), 2048, 2 ** 30)
+/** Seconds to milliseconds, an hour at most. */
+const seconds = (value: string): number => within(1000 * Number(value), 0, 3_600_000)
+
+/** Four words in hex with dashes between, perhaps a comma and four more: each in its bytes, low one first. */
+function keyOf(value: string): Uint8Array {
+  const words = value.trim().split(/[-,]/)
+  const bytes = new Uint8Array(4 * words.length)
+  words.forEach((word, i) => {
+    new DataView(bytes.buffer).setUint32(4 * i, Number.parseInt(word, 16), true)
+  })
+  return bytes
+}
+
+const levelOf = (value: string): 0 | 1 | 2 => {
+  const level = Number(value)
+  return level >= 2 ? 2 : level === 1 ? 1 : 0
+}
 
 const EFFECTS: Readonly<Record<string, Effect>> = {
   'net.mptcp.enabled': (value) => ({ mptcp: isOn(value) }),
   'net.mptcp.checksum_enabled': (value) => ({ checksum: isOn(value) }),
   'net.mptcp.add_addr_timeout': (value) => ({
-    addAddrTimeoutMs: Math.max(1, 1000 * Number(value)),
+    addAddrTimeoutMs: Math.max(1, seconds(value)),
   }),
-  'net.mptcp.close_timeout': (value) => ({ closeTimeoutMs: Math.max(1, 1000 * Number(value)) }),
-  'net.mptcp.syn_retrans_before_tcp_fallback': (value) => ({ mpCapableSyns: 1 + Number(value) }),
+  'net.mptcp.blackhole_timeout': (value) => ({
+    blackholeTimeoutMs: within(1000 * Number(value), 0, 86_400_000),
+  }),
+  'net.mptcp.close_timeout': (value) => ({ closeTimeoutMs: Math.max(1, seconds(value)) }),
+  'net.mptcp.syn_retrans_before_tcp_fallback': (value) => ({
+    mpCapableSyns: within(1 + Number(value), 1, 256),
+  }),
+  'net.mptcp.allow_join_initial_addr_port': (value) => ({ allowJoinInitialAddress: isOn(value) }),
+  'net.ipv4.tcp_fastopen': (value) => ({ fastOpen: within(Number(value), 0, 0xffff_ffff) }),
+  'net.ipv4.tcp_fastopen_key': (value) => ({ fastOpenKey: keyOf(value) }),
+  'net.ipv4.tcp_syncookies': (value) => ({ synCookies: levelOf(value) }),
   'net.ipv4.tcp_timestamps': (value) => ({ timestamps: isOn(value) }),
   'net.ipv4.tcp_sack': (value) => ({ sack: isOn(value) }),
   'net.ipv4.tcp_window_scaling': (value) => ({ windowScaling: isOn(value) }),
@@ -26,8 +56,6 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
 
 /** Linux 6.18's, where scripts of the field set them; with the value that is read before any is set. */
 const KEPT: Readonly<Record<string, string>> = {
-  'net.mptcp.allow_join_initial_addr_port': '1',
-  'net.mptcp.blackhole_timeout': '3600',
   'net.mptcp.pm_type': '0',
   'net.mptcp.path_manager': 'kernel',
   'net.mptcp.scheduler': 'default',
@@ -55,9 +83,7 @@ const KEPT: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_early_retrans': '4',
   'net.ipv4.tcp_ecn': '0',
   'net.ipv4.tcp_fack': '0',
-  'net.ipv4.tcp_fastopen': '0x70403',
   'net.ipv4.tcp_fastopen_blackhole_timeout_sec': '0',
-  'net.ipv4.tcp_fastopen_key': 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4',
   'net.ipv4.tcp_fin_timeout': '60',
   'net.ipv4.tcp_frto': '2',
   'net.ipv4.tcp_invalid_ratelimit': '500',
@@ -91,7 +117,6 @@ const KEPT: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_syn_linear_timeouts': '4',
   'net.ipv4.tcp_syn_retries': '5',
   'net.ipv4.tcp_synack_retries': '5',
-  'net.ipv4.tcp_syncookies': '1',
   'net.ipv4.tcp_thin_linear_timeouts': '0',
   'net.ipv4.tcp_tso_rtt_log': '9',
   'net.ipv4.tcp_tso_win_divisor': '3',
@@ -106,8 +131,13 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'net.mptcp.enabled': '1',
   'net.mptcp.checksum_enabled': '0',
   'net.mptcp.add_addr_timeout': '120',
+  'net.mptcp.allow_join_initial_addr_port': '1',
+  'net.mptcp.blackhole_timeout': '3600',
   'net.mptcp.close_timeout': '60',
   'net.mptcp.syn_retrans_before_tcp_fallback': '2',
+  'net.ipv4.tcp_fastopen': '0x70403',
+  'net.ipv4.tcp_fastopen_key': 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4',
+  'net.ipv4.tcp_syncookies': '1',
   'net.ipv4.tcp_timestamps': '1',
   'net.ipv4.tcp_sack': '1',
   'net.ipv4.tcp_window_scaling': '1',
@@ -126,29 +156,36 @@ function dotted(name: string): string {
 /** Null if it was set, else what is wrong. */
 export function setSysctl(host: Host, name: string, value: string): string | null {
   const key = dotted(name)
-  const effect = EFFECTS[key]
-  if (effect === undefined && KEPT[key] === undefined) {
+  const effect = Object.hasOwn(EFFECTS, key) ? EFFECTS[key] : undefined
+  if (effect === undefined && !Object.hasOwn(KEPT, key)) {
     return `the emulated host has no sysctl '${key}'`
   }
   const change = effect?.(value) ?? {}
   for (const each of Object.values(change)) {
-    if (Number.isNaN(each)) return `'${value}' is no value for sysctl '${key}'`
+    const wrong =
+      each instanceof Uint8Array ? each.length !== 16 && each.length !== 32 : Number.isNaN(each)
+    if (wrong) return `'${value}' is no value for sysctl '${key}'`
   }
   host.configure(change)
   host.sysctls.set(key, value)
   return null
 }
 
+function initial(key: string): string | null {
+  const table = [DEFAULTS, KEPT].find((each) => Object.hasOwn(each, key))
+  return table?.[key] ?? null
+}
+
 /** Null if there is none of this name. */
 export function getSysctl(host: Host, name: string): string | null {
   const key = dotted(name)
-  return host.sysctls.get(key) ?? DEFAULTS[key] ?? KEPT[key] ?? null
+  return host.sysctls.get(key) ?? initial(key)
 }
 
 /** What was set goes back to how it was. */
 export function restoreSysctls(host: Host): void {
   for (const key of [...host.sysctls.keys()]) {
-    setSysctl(host, key, DEFAULTS[key] ?? KEPT[key] ?? '0')
+    setSysctl(host, key, initial(key) ?? '0')
   }
   host.sysctls.clear()
 }

@@ -30,7 +30,11 @@ export const TEXT_COMMANDS: CommandTable = {
   tail: (words, input) => some(words, input, (lines, count) => lines.slice(-count)),
 }
 
+/** Bounded: `! ! ! …`, and -o and -a; the reading recurses. */
+const MAX_TEST_WORDS = 200
+
 function evaluateTest(words: readonly string[]): boolean {
+  if (words.length > MAX_TEST_WORDS) throw new CommandError("'test' of too many words")
   const either = words.indexOf('-o')
   if (either > 0) {
     return evaluateTest(words.slice(0, either)) || evaluateTest(words.slice(either + 1))
@@ -87,9 +91,23 @@ function jq(words: readonly string[], input: string): CommandResult {
   return { output: `${text}\n`, status: 0 }
 }
 
+/** Bounded: what a pattern that matches in many ways can cost, the cube of a line at most. */
+const MAX_GREP_LINE = 300
+const MAX_GREP_REPEATS = 3
+
+/** Refuses what could take for ever: a group that repeats, many repeats, a back-reference. */
+function checkCost(pattern: string): void {
+  const plain = pattern.replace(/\\[^1-9]/g, 'x')
+  const repeats = plain.match(/[*+{]/g)?.length ?? 0
+  if (/\)[*+?{]/.test(plain) || /\\[1-9]/.test(plain) || repeats > MAX_GREP_REPEATS) {
+    throw new CommandError(`the pattern '${pattern.slice(0, 40)}' is more than this grep can do`)
+  }
+}
+
 function grep(words: readonly string[], input: string): CommandResult {
   const letters = words.filter((word) => /^-\w/.test(word)).join('')
   const [pattern = ''] = words.filter((word) => !/^-\w/.test(word))
+  checkCost(pattern)
   let expression: RegExp
   try {
     const source = letters.includes('F') ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : pattern
@@ -98,7 +116,7 @@ function grep(words: readonly string[], input: string): CommandResult {
   } catch {
     throw new CommandError(`cannot read the pattern '${pattern}' of grep`)
   }
-  const lines = linesOf(input)
+  const lines = linesOf(input).map((line) => line.slice(0, MAX_GREP_LINE))
   const found = lines.filter((line) => expression.test(line) !== letters.includes('v'))
   const code = found.length > 0 ? 0 : 1
   if (letters.includes('q')) return { output: '', status: code }

@@ -125,7 +125,15 @@ export class TokenStream {
         this.problem(token, `${token.text} is not defined; give -D ${token.value}=VALUE`)
       return token
     }
-    return defined(token, this.defines[token.value]!)
+    const meant = defined(token, this.defines[token.value]!)
+    if (meant.kind === 'word' && !/^[A-Za-z0-9_]+$/.test(meant.value)) {
+      const forms = 'a word, a number, a "string" or a `command`'
+      this.problem(
+        token,
+        `${token.text} stands for '${meant.value.slice(0, 40)}', which is not ${forms}`,
+      )
+    }
+    return meant
   }
 }
 
@@ -136,7 +144,7 @@ function defined(token: Token, value: string): Token {
     const inside = value.slice(1, value.length > 1 && value.endsWith(quote) ? -1 : undefined)
     return { ...token, kind: quote === '"' ? 'string' : 'command', value: inside }
   }
-  const number = /^(?:-?[0-9]{1,20}|0x[0-9a-fA-F]{1,16})$/.test(value)
+  const number = /^(?:-?[0-9]+|0x[0-9a-fA-F]+)$/.test(value)
   return { ...token, kind: number ? 'integer' : 'word', value }
 }
 

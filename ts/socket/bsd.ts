@@ -2,20 +2,31 @@
 // negated errno for an answer. `socket(AF_INET|AF_INET6, SOCK_STREAM, IPPROTO_MPTCP)` and
 // `socket(AF_MULTIPATH, SOCK_STREAM, 0)` open the same socket; IPPROTO_TCP opens one that is plain TCP.
 
-import { abort, closeSendingData, releaseReceiving, shutReceiving } from '../mptcp/close.js'
+import { abort, closeSendingData, shutReceiving } from '../mptcp/close.js'
 import {
+  type AddressFamilies,
   type Connection,
   EVENT_CLOSED,
   EVENT_ESTABLISHED,
   readableBytes,
 } from '../mptcp/connection.js'
-import { adjustBuffer, oweWindowUpdate, read as readData } from '../mptcp/receive-queue.js'
-import { append, sendRoom } from '../mptcp/send-queue.js'
-import type { Listener } from '../stack/listener.js'
+import type { FastOpenWish } from '../mptcp/fast-open.js'
+import { append } from '../mptcp/send-queue.js'
 import type { Stack } from '../stack/stack.js'
+import {
+  FAST_OPEN_ALL_LISTENERS,
+  FAST_OPEN_CLIENT,
+  FAST_OPEN_CLIENT_NO_COOKIE,
+} from '../tcp/fast-open.js'
 import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
+import { ClosingConnections } from './closing-connections.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E, type MptcpErrnoName } from './constants.js'
+import { type BsdSocket, Descriptors, takeError } from './descriptors.js'
+import type { MptcpInfoRequest } from './mptcp-info.js'
 import { getOption, setOption } from './options.js'
+import { adoptSettings } from './options-tcp.js'
+import { queueBytes, readiness } from './readiness.js'
+import { type MptcpMessage, receive, receiveMessage } from './receive.js'
 
 /** Address in text form and port. */
 export interface MptcpSocketAddress {
@@ -23,49 +34,17 @@ export interface MptcpSocketAddress {
   port: number
 }
 
-export type BsdState = 'new' | 'listening' | 'connecting' | 'connected' | 'failed'
-
-/** What stands behind a descriptor. */
-export interface BsdSocket {
-  readonly fd: number
-  readonly family: number
-  readonly protocol: number
-  state: BsdState
-  /** Bound address; null = any. */
-  local: IpAddress | null
-  localPort: number
-  connection: Connection | null
-  listener: Listener | null
-  /** The error that the next call, or SO_ERROR, reports once. */
-  error: number
-  readShut: boolean
-  writeShut: boolean
-  /** Told after each turn in which something happened: level-triggered questions go to `poll`. */
-  watcher: (() => void) | null
-  readonly settings: {
-    noDelay: boolean
-    /** Seconds; -1 = off. */
-    linger: number
-    v6Only: boolean
-    reuseAddress: boolean
-    sendBuffer: number
-    receiveBuffer: number
-  }
-}
-
-const MAX_DESCRIPTORS = 65_536
 const MAX_BACKLOG = 4096
 
 export class MptcpBsd {
   readonly #stack: Stack
-  readonly #sockets = new Map<number, BsdSocket>()
-  /** Connections whose descriptors are gone and that have not ended on the wire. */
-  readonly #closing = new Set<Connection>()
-  readonly #whenDrained = new Set<() => void>()
-  #nextFd = 3
+  readonly #sockets: Descriptors
+  readonly #closing: ClosingConnections
 
   constructor(stack: Stack) {
     this.#stack = stack
+    this.#sockets = new Descriptors(stack.config)
+    this.#closing = new ClosingConnections(stack)
   }
 
   get stack(): Stack {
@@ -84,7 +63,7 @@ export class MptcpBsd {
     if (wanted !== C.IPPROTO_MPTCP && (wanted !== C.IPPROTO_TCP || family === C.AF_MULTIPATH)) {
       return -E.EPROTONOSUPPORT
     }
-    const socket = this.#create(family, wanted)
+    const socket = this.#sockets.create(family, wanted)
     return socket === null ? -E.ENOBUFS : socket.fd
   }
 
@@ -101,14 +80,15 @@ export class MptcpBsd {
       const ours = this.#stack.context.paths.some(
         (path) => formatAddress(path.address) === formatAddress(local),
       )
-      if (!ours) return -E.EADDRNOTAVAIL
+      if (!ours && !socket.settings.foreignAddress) return -E.EADDRNOTAVAIL
     }
     if (!Number.isInteger(address.port) || address.port < 0 || address.port > 65_535) {
       return -E.EINVAL
     }
-    const port = address.port === 0 ? this.#stack.freePort() : address.port
-    if (port === 0) return -E.EADDRINUSE
     socket.local = local
+    if (address.port === 0 && socket.settings.bindNoPort) return 0
+    const port = address.port === 0 ? this.#freePort(socket) : address.port
+    if (port === 0) return -E.EADDRINUSE
     socket.localPort = port
     return 0
   }
@@ -118,15 +98,23 @@ export class MptcpBsd {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
     if (socket.state !== 'new') return -E.EINVAL
-    if (socket.localPort === 0) socket.localPort = this.#stack.freePort()
+    if (socket.localPort === 0) socket.localPort = this.#freePort(socket)
     const listener = this.#stack.listen(
       socket.local,
       socket.localPort,
       Math.min(Math.max(1, backlog), MAX_BACKLOG),
       socket.protocol === C.IPPROTO_TCP,
+      socket.settings.reusePort,
     )
     if (listener === null) return -E.EADDRINUSE
     socket.listener = listener
+    listener.settings = socket.settings.tcp
+    listener.families = familiesOf(socket)
+    const { fastOpen } = socket.settings
+    if (fastOpen.queue === 0 && (this.#stack.config.fastOpen & FAST_OPEN_ALL_LISTENERS) !== 0) {
+      fastOpen.queue = listener.backlog
+    }
+    listener.fastOpen.settings = fastOpen
     socket.state = 'listening'
     listener.notify = () => socket.watcher?.()
     return 0
@@ -140,12 +128,18 @@ export class MptcpBsd {
     const connection = socket.listener.ready.shift()
     if (connection === undefined) return -E.EAGAIN
     const family = socket.family
-    const accepted = this.#create(family, socket.protocol)
+    const accepted = this.#sockets.create(family, socket.protocol)
     if (accepted === null) {
       socket.listener.ready.unshift(connection)
       return -E.ENOBUFS
     }
-    Object.assign(accepted.settings, socket.settings)
+    Object.assign(accepted.settings, socket.settings, {
+      tcp: connection.settings,
+      fastOpen: { ...socket.settings.fastOpen },
+      remembered: new Map(socket.settings.remembered),
+    })
+    // What reset it before anyone had it is nobody's error: the connection is only over.
+    if (connection.mode === 'mptcp' && connection.state === 'M_CLOSED') connection.error = null
     accepted.connection = connection
     accepted.state = 'connected'
     const initial = connection.subflows[0]
@@ -157,14 +151,60 @@ export class MptcpBsd {
     return accepted.fd
   }
 
-  /** Starts a connection: EINPROGRESS; `poll` says POLLOUT when it stands, SO_ERROR how it ended. */
+  /**
+   * Starts a connection: EINPROGRESS; `poll` says POLLOUT when it stands, SO_ERROR how it ended. With
+   * TCP_FASTOPEN_CONNECT and a cookie 0: the SYN leaves with the first write.
+   */
   connect(fd: number, address: MptcpSocketAddress): number {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
+    if (socket.state === 'deferred') return -E.EISCONN
+    if (!socket.settings.fastOpen.connect || socket.state !== 'new') {
+      return this.#open(socket, address)
+    }
+    const remote = parseAddress(address.address)
+    if (
+      remote !== null &&
+      fits(socket, remote) &&
+      (needsNoCookie(this.#stack, socket) || this.#stack.hasFastOpenCookie(remote, socket.local))
+    ) {
+      socket.target = address
+      socket.state = 'deferred'
+      return 0
+    }
+    return this.#open(socket, address, { data: new Uint8Array(0), noCookie: false })
+  }
+
+  /**
+   * As `write`; with MSG_FASTOPEN it also connects to `address`, and as much of the data as fits rides in
+   * the SYN if there is a cookie: the number of these bytes, or EINPROGRESS (RFC 7413 §4.2.2).
+   */
+  sendto(
+    fd: number,
+    bytes: Uint8Array,
+    flags = 0,
+    address: MptcpSocketAddress | null = null,
+  ): number {
+    const socket = this.#sockets.get(fd)
+    if (socket === undefined) return -E.EBADF
+    const opens = (flags & C.MSG_FASTOPEN) !== 0
+    if (socket.state !== 'deferred' && !opens) return this.write(fd, bytes, flags)
+    if (opens && (this.#stack.config.fastOpen & FAST_OPEN_CLIENT) === 0) return -E.EOPNOTSUPP
+    const target = socket.target ?? address
+    if (target === null) return -E.EINVAL
+    if (socket.state === 'deferred') socket.state = 'new'
+    socket.target = null
+    const noCookie = needsNoCookie(this.#stack, socket)
+    const result = this.#open(socket, target, { data: bytes, noCookie })
+    if (result !== -E.EINPROGRESS || socket.connection === null) return result
+    return socket.connection.snd.end - 1 || result
+  }
+
+  #open(socket: BsdSocket, address: MptcpSocketAddress, fastOpen?: FastOpenWish): number {
     if (socket.state === 'connecting') return -E.EALREADY
     if (socket.state === 'connected') return -E.EISCONN
     if (socket.state === 'listening') return -E.EOPNOTSUPP
-    if (socket.state === 'failed') return this.#takeError(socket) || -E.ECONNABORTED
+    if (socket.state === 'failed') return takeError(socket) || -E.ECONNABORTED
     const remote = parseAddress(address.address)
     if (remote === null || !(address.port > 0 && address.port <= 65_535)) return -E.EINVAL
     if (!fits(socket, remote)) return -E.EAFNOSUPPORT
@@ -176,8 +216,11 @@ export class MptcpBsd {
       address.port,
       {
         local: socket.local,
-        localPort: socket.localPort,
+        localPort: socket.localPort !== 0 ? socket.localPort : this.#portToConnect(socket),
         plain: socket.protocol === C.IPPROTO_TCP,
+        settings: socket.settings.tcp,
+        families: familiesOf(socket),
+        fastOpen,
       },
       (events) => this.#happened(socket, events),
     )
@@ -191,39 +234,33 @@ export class MptcpBsd {
     return -E.EINPROGRESS
   }
 
-  /** Copies received bytes to `target`: their number, 0 at the end of the data, or EAGAIN. */
-  read(fd: number, target: Uint8Array): number {
+  /**
+   * Copies received bytes to `target`: their number, 0 at the end of the data, or EAGAIN. `flags`:
+   * MSG_PEEK leaves them, MSG_TRUNC drops them uncopied.
+   */
+  read(fd: number, target: Uint8Array, flags = 0): number {
     const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    const { connection } = socket
-    if (connection === null) return -E.ENOTCONN
-    if (socket.readShut) return 0
-    const { context, clock } = this.#stack
-    const count = connection.rcv.queue === 0 ? 0 : readData(context, connection, target)
-    if (count > 0) {
-      if (connection.state === 'M_CLOSED') this.#releaseIfRead(connection)
-      else {
-        adjustBuffer(context, connection, clock.now())
-        oweWindowUpdate(context, connection)
-        if (connection.rcv.windowOwed) this.#stack.touch(connection)
-      }
-      return count
-    }
-    if (target.length === 0) return 0
-    if (connection.rcv.finReached) return 0
-    const error = this.#takeError(socket)
-    if (error !== 0) return error
-    if (connection.state === 'M_CLOSED') return 0
-    return -E.EAGAIN
+    return socket === undefined ? -E.EBADF : receive(this.#stack, socket, target, flags)
   }
 
-  /** Takes bytes for sending: their number (fewer than offered when the buffer is full), or EAGAIN. */
-  write(fd: number, bytes: Uint8Array): number {
+  /** As `read`, with control messages: TCP_CM_INQ where TCP_INQ was set. */
+  recvmsg(fd: number, target: Uint8Array, flags = 0): MptcpMessage {
+    const socket = this.#sockets.get(fd)
+    if (socket === undefined) return { count: -E.EBADF, control: [] }
+    return receiveMessage(this.#stack, socket, target, flags)
+  }
+
+  /**
+   * Takes bytes for sending: their number (fewer than offered when the buffer is full), or EAGAIN.
+   * `flags`: with MSG_MORE, a piece below a full segment waits for what follows; others mean nothing.
+   */
+  write(fd: number, bytes: Uint8Array, flags = 0): number {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
+    if (socket.state === 'deferred') return this.sendto(fd, bytes, flags)
     const { connection } = socket
     if (connection === null) return -E.ENOTCONN
-    const error = this.#takeError(socket)
+    const error = takeError(socket)
     if (error !== 0) return error
     if (socket.writeShut || connection.state === 'M_CLOSED') return -E.EPIPE
     if (socket.state === 'connecting') {
@@ -231,7 +268,11 @@ export class MptcpBsd {
       return -E.EAGAIN
     }
     const taken = append(this.#stack.context, connection, bytes)
-    if (taken > 0) this.#stack.touch(connection)
+    if (taken > 0) {
+      connection.snd.more = (flags & C.MSG_MORE) !== 0
+      connection.snd.moreSince = connection.snd.una
+      this.#stack.touch(connection)
+    }
     if (taken < bytes.length) connection.wantsWrite = true
     return taken === 0 && bytes.length > 0 ? -E.EAGAIN : taken
   }
@@ -275,27 +316,9 @@ export class MptcpBsd {
       abort(connection, null)
     } else if (connection.state !== 'M_CLOSED') closeSendingData(connection)
     shutReceiving(context, connection)
-    this.#letGo(connection)
+    this.#closing.letGo(connection)
     this.#stack.touch(connection)
     return 0
-  }
-
-  /** Nobody owns it any more but `drained`, until it has ended. */
-  #letGo(connection: Connection): void {
-    // Its memory for sending is given back when its end is told.
-    if (connection.snd.account === 0) {
-      this.#stack.own(connection, null)
-      return
-    }
-    this.#closing.add(connection)
-    this.#stack.own(connection, (events) => {
-      if ((events & EVENT_CLOSED) === 0) return
-      this.#closing.delete(connection)
-      this.#stack.own(connection, null)
-      if (this.#closing.size > 0) return
-      for (const tell of this.#whenDrained) tell()
-      this.#whenDrained.clear()
-    })
   }
 
   /** Connections that were closed here and have not ended on the wire; those in TIME-WAIT have. */
@@ -305,9 +328,7 @@ export class MptcpBsd {
 
   /** Calls `tell` once, as soon as `closingCount` is 0; the answer takes it back. */
   whenDrained(tell: () => void): () => void {
-    if (this.#closing.size === 0) tell()
-    else this.#whenDrained.add(tell)
-    return () => this.#whenDrained.delete(tell)
+    return this.#closing.whenDrained(tell)
   }
 
   /** Ends the connection at once, with MP_FASTCLOSE and RSTs, and gives the descriptor back. */
@@ -322,29 +343,19 @@ export class MptcpBsd {
   poll(fd: number): number {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
-    if (socket.listener !== null) return socket.listener.ready.length > 0 ? C.POLLIN : 0
-    const { connection } = socket
-    if (connection === null) return C.POLLHUP | C.POLLOUT
-    let ready = 0
-    if (socket.error !== 0) ready |= C.POLLERR
-    if (connection.state === 'M_CLOSED') ready |= C.POLLHUP | C.POLLIN | C.POLLRDHUP
-    if (readableBytes(this.#stack.context, connection) > 0) ready |= C.POLLIN
-    if (connection.rcv.finReached) ready |= C.POLLIN | C.POLLRDHUP
-    if (socket.state === 'connected' && !socket.writeShut && this.#canTake(connection)) {
-      ready |= C.POLLOUT
-    }
-    return ready
-  }
-
-  /** A write may still find that memory just ran out; then this is false until some came back. */
-  #canTake(connection: Connection): boolean {
-    return sendRoom(connection) > 0 && !this.#stack.context.starved.has(connection)
+    return readiness(this.#stack, socket)
   }
 
   /** Bytes that `read` would give now, as FIONREAD; 0 also where there is no connection. */
   readableBytes(fd: number): number {
     const connection = this.#sockets.get(fd)?.connection
     return connection ? readableBytes(this.#stack.context, connection) : 0
+  }
+
+  /** SIOCINQ, SIOCOUTQ or SIOCOUTQNSD: bytes to be read, not acknowledged, not sent; or an errno. */
+  ioctl(fd: number, request: number): number {
+    const socket = this.#sockets.get(fd)
+    return socket === undefined ? -E.EBADF : queueBytes(this.#stack, socket, request)
   }
 
   /** Calls `watcher` at the end of each turn in which something happened to the socket. */
@@ -355,15 +366,23 @@ export class MptcpBsd {
     return 0
   }
 
-  /** Number, object or string by the option; a negated errno (a number below 0) if it is refused. */
-  getsockopt(fd: number, level: number, name: number): number | string | object {
+  /**
+   * Number, object or string by the option; a negated errno (a number below 0) if it is refused. `request`:
+   * the room that a caller of Linux's call would have, for those of SOL_MPTCP.
+   */
+  getsockopt(
+    fd: number,
+    level: number,
+    name: number,
+    request?: MptcpInfoRequest,
+  ): number | string | object {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
-    if (level === C.SOL_SOCKET && name === C.SO_ERROR) return -this.#takeError(socket)
-    return getOption(this.#stack, socket, level, name)
+    if (level === C.SOL_SOCKET && name === C.SO_ERROR) return Math.abs(takeError(socket))
+    return getOption(this.#stack, socket, level, name, request)
   }
 
-  setsockopt(fd: number, level: number, name: number, value: number): number {
+  setsockopt(fd: number, level: number, name: number, value: number | string): number {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
     const result = setOption(this.#stack, socket, level, name, value)
@@ -392,38 +411,25 @@ export class MptcpBsd {
     return this.#sockets.get(fd)?.connection ?? null
   }
 
+  /** Where a deferred connect() will go; null if none is. */
+  deferredTarget(fd: number): MptcpSocketAddress | null {
+    return this.#sockets.get(fd)?.target ?? null
+  }
+
   /** Descriptors in use. */
   get size(): number {
     return this.#sockets.size
   }
 
-  #create(family: number, protocol: number): BsdSocket | null {
-    if (this.#sockets.size >= MAX_DESCRIPTORS) return null
-    const { sendBufferBytes, receiveBufferBytes } = this.#stack.config
-    const socket: BsdSocket = {
-      fd: this.#nextFd++,
-      family,
-      protocol,
-      state: 'new',
-      local: null,
-      localPort: 0,
-      connection: null,
-      listener: null,
-      error: 0,
-      readShut: false,
-      writeShut: false,
-      watcher: null,
-      settings: {
-        noDelay: false,
-        linger: -1,
-        v6Only: false,
-        reuseAddress: false,
-        sendBuffer: sendBufferBytes,
-        receiveBuffer: receiveBufferBytes,
-      },
-    }
-    this.#sockets.set(socket.fd, socket)
-    return socket
+  /** A port to listen on or to bind, within IP_LOCAL_PORT_RANGE. */
+  #freePort(socket: BsdSocket): number {
+    return this.#stack.freePort(socket.settings.portRange)
+  }
+
+  /** 0: any that is free towards the peer. */
+  #portToConnect(socket: BsdSocket): number {
+    const [first, last] = socket.settings.portRange
+    return first === 0 && last === 0 ? 0 : this.#freePort(socket)
   }
 
   /** Settings that live in the connection. */
@@ -433,9 +439,12 @@ export class MptcpBsd {
       connection.snd.noDelay = settings.noDelay
       this.#stack.touch(connection)
     }
+    connection.snd.cork = settings.cork
     connection.snd.bufferBytes = settings.sendBuffer
     connection.rcv.bufferMost = settings.receiveBuffer
     connection.rcv.buffer = Math.min(connection.rcv.buffer, settings.receiveBuffer)
+    adoptSettings(connection, settings.tcp)
+    if (settings.tcp.keepAlive) this.#stack.touch(connection)
   }
 
   #happened(socket: BsdSocket, events: number): void {
@@ -450,19 +459,19 @@ export class MptcpBsd {
     }
     socket.watcher?.()
   }
+}
 
-  #takeError(socket: BsdSocket): number {
-    const { error } = socket
-    socket.error = 0
-    return -error
-  }
+/** Whether its SYN carries data even where no cookie is known. */
+function needsNoCookie(stack: Stack, socket: BsdSocket): boolean {
+  return (
+    socket.settings.fastOpen.noCookie || (stack.config.fastOpen & FAST_OPEN_CLIENT_NO_COOKIE) !== 0
+  )
+}
 
-  /** A closed connection keeps its memory only until its last byte was read. */
-  #releaseIfRead(connection: Connection): void {
-    if (readableBytes(this.#stack.context, connection) > 0) return
-    releaseReceiving(this.#stack.context, connection)
-    this.#stack.touch(connection)
-  }
+/** What subflows a socket of this family may have; AF_MULTIPATH has both. */
+function familiesOf(socket: BsdSocket): AddressFamilies {
+  if (socket.family === C.AF_INET) return 'ipv4'
+  return socket.family === C.AF_INET6 && socket.settings.v6Only ? 'ipv6' : 'both'
 }
 
 /** Whether an address may be used with a socket of this family. */

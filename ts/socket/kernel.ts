@@ -106,7 +106,8 @@ export async function kernelConnect(options: KernelConnectOptions): Promise<Sock
 
 function connectTo(libc: Libc, host: string, options: KernelConnectOptions): Promise<Socket> {
   const { port, localAddress, localPort, timeout } = options
-  const fd = openSocket(libc, mustParse(host), options.mptcp ?? true)
+  // By its text: a mapped address (::ffff:a.b.c.d) is written to a socket of IPv6.
+  const fd = openSocket(libc, isIP(host) === 6 ? AF_INET6 : AF_INET, options.mptcp ?? true)
   // manualStart: nothing can be read before it is connected, and trying to is an error.
   const init = { fd, allowHalfOpen: options.allowHalfOpen ?? false, manualStart: true }
   let socket: Socket
@@ -155,7 +156,7 @@ export async function kernelListen(
   const host = options.host ?? '::'
   const address = mustParse(host)
   const backlog = options.backlog ?? 511
-  const fd = openSocket(libc, address, options.mptcp ?? true)
+  const fd = openSocket(libc, address.family === 4 ? AF_INET : AF_INET6, options.mptcp ?? true)
   try {
     libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Uint8Array([1, 0, 0, 0]), 4)
     const name = socketAddress(address, options.port)
@@ -253,8 +254,7 @@ function parseInfo(view: DataView): KernelMptcpInfo {
   }
 }
 
-function openSocket(libc: Libc, address: IpAddress, mptcp: boolean): number {
-  const family = address.family === 4 ? AF_INET : AF_INET6
+function openSocket(libc: Libc, family: number, mptcp: boolean): number {
   const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
   const fd = libc.socket(family, type, mptcp ? IPPROTO_MPTCP : IPPROTO_TCP)
   if (fd >= 0) return fd

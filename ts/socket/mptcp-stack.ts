@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises'
 import { loadMptcpCore } from '../core/load.js'
 import type { Counters } from '../counters.js'
 import { type MptcpStackOptions, optionError } from '../stack/config.js'
+import type { MptcpPathControl } from '../stack/path-control.js'
 import { Stack } from '../stack/stack.js'
 import { formatAddress, parseAddress } from '../wire/address.js'
 import { MptcpBsd } from './bsd.js'
@@ -62,6 +63,11 @@ export class MptcpStack {
   /** Addresses of the stack, in the order of its links. */
   get addresses(): string[] {
     return this.#stack.context.paths.map((path) => formatAddress(path.address))
+  }
+
+  /** Endpoints and limits, which may change at any time; events; a userspace path manager's commands. */
+  get pathControl(): MptcpPathControl {
+    return this.#stack.pathControl
   }
 
   /** Slots of 2 KiB in use: 0 when all is closed and read. */

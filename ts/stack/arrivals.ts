@@ -27,8 +27,8 @@ import { icmpArrives } from './icmp.js'
 export interface ArrivalHooks {
   /** Something happened to the connection: it gets its turn. */
   changed(connection: Connection): void
-  /** A segment with a right checksum that belongs to no subflow. */
-  stranger(segment: Segment, now: number): void
+  /** A segment with a right checksum that belongs to no subflow. True: now there is one for it. */
+  stranger(segment: Segment, now: number): boolean
 }
 
 export class Arrivals {
@@ -113,17 +113,19 @@ export class Arrivals {
       this.#faults.tcp = 0
       this.#faults.mptcp = 0
     }
-    const entry = this.#demux.find(
-      segment.destination,
-      segment.destinationPort,
-      segment.source,
-      segment.sourcePort,
-    )
+    let entry = this.#find(segment)
     if (entry === undefined) {
-      if (this.#sumIsRight(ip, segment, needsCsum)) this.#hooks.stranger(segment, now)
-      return
+      if (!this.#sumIsRight(ip, segment, needsCsum)) return
+      if (!this.#hooks.stranger(segment, now)) return
+      entry = this.#find(segment)
+      if (entry === undefined) return
     }
     this.#segment(entry, ip, segment, needsCsum, now)
+  }
+
+  #find(segment: Segment): DemuxEntry | undefined {
+    const { destination, destinationPort, source, sourcePort } = segment
+    return this.#demux.find(destination, destinationPort, source, sourcePort)
   }
 
   /** A segment of a known subflow: its payload goes to slots while it is summed. */

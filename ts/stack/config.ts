@@ -5,24 +5,14 @@ import type { MptcpCore } from '../core/core.js'
 import type { MptcpBackend } from '../core/load.js'
 import type { Link } from '../link/link.js'
 import type { MptcpConfig } from '../mptcp/context.js'
+import { type MptcpEndpointOptions, pathError } from '../mptcp/path-manager/endpoint-table.js'
+import type { MptcpPathManager } from '../mptcp/path-manager/path-manager.js'
 import { lowestRtt } from '../mptcp/scheduler/lowest-rtt.js'
 import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
 import type { Random } from '../random.js'
 import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
 import { newReno } from '../tcp/congestion/newreno.js'
-
-/** An address of this host and what the path manager may do with it. */
-export interface MptcpEndpointOptions {
-  /** IPv4 or IPv6 in text form. */
-  address: string
-  /** Address id, 1 to 255; default: the next free one. */
-  id?: number
-  /** 0 = the connection's port. */
-  port?: number
-  subflow?: boolean
-  signal?: boolean
-  backup?: boolean
-}
+import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
 
 export interface MptcpStackOptions {
   /** The paths, in order: the first one is used for the initial subflow. */
@@ -36,8 +26,14 @@ export interface MptcpStackOptions {
   /** Default: the system's. */
   random?: Random
   /**
-   * Default: each address of the links after the first is `subflow` when connecting and `signal` when
-   * listening.
+   * Who decides about addresses and subflows. Default 'endpoints': as Linux's in-kernel path manager does,
+   * by the endpoints and the limits. 'userspace': nobody; a program commands by token
+   * (`stack.pathControl`).
+   */
+  pathManager?: 'endpoints' | 'userspace' | MptcpPathManager
+  /**
+   * Default: each address of the links beside that of the connection is `subflow` when connecting and
+   * `signal` when listening.
    */
   endpoints?: readonly MptcpEndpointOptions[]
   /** Ask for DSS checksums (RFC 8684 §3.1). Default false. */
@@ -49,14 +45,40 @@ export interface MptcpStackOptions {
   coalesceKey?: (dataOffset: number) => number
   congestion?: MptcpCongestionFactory
   scheduler?: () => MptcpScheduler
+  /** Subflows of a connection, the first included: Linux's limit and one. Default 8. */
   maxSubflows?: number
+  /** Addresses of the peer that are joined. Default 8 when connecting, none when listening. */
   maxAddAddrAccepted?: number
+  /**
+   * False: MP_CAPABLE tells the peer that no joins are accepted at the address and port that it knows
+   * (flag C, RFC 8684 §3.1), as a server behind a load balancer does. Default true.
+   */
+  allowJoinInitialAddress?: boolean
   openTimeoutMs?: number
   closeTimeoutMs?: number
+  /**
+   * FIN together with the DATA_FIN where nothing else is outstanding (RFC 8684 §3.3.3): closing takes one
+   * round trip less. Default false, as Linux: once the DATA_FIN is acknowledged.
+   */
+  finWithDataFin?: boolean
   addAddrTimeoutMs?: number
+  /**
+   * For how long this host opens plain TCP after a path has swallowed SYNs with MP_CAPABLE; doubled each
+   * time, as Linux. Default one hour; 0 = it tries MP_CAPABLE every time.
+   */
+  blackholeTimeoutMs?: number
   timestamps?: boolean
   sack?: boolean
   windowScaling?: boolean
+  /**
+   * Fast Open, as the bits of Linux's net.ipv4.tcp_fastopen: 1 = connecting, 2 = listening, 4 = data in the
+   * SYN without a cookie, 0x200 = data of a SYN taken without one, 0x400 = every listener. Default 1.
+   */
+  fastOpen?: number
+  /** Of the cookies that listeners give: 16 bytes, and 16 more of a backup. Default: random. */
+  fastOpenKey?: Uint8Array
+  /** SYN cookies: 0 = never, 1 = while a backlog is full of half-open connections, 2 = always. Default 1. */
+  synCookies?: 0 | 1 | 2
   /** Local ports for connections that do not bind one: [first, last]. Default 32768 to 60999. */
   ports?: readonly [number, number]
 }
@@ -64,11 +86,14 @@ export interface MptcpStackOptions {
 export interface StackConfig extends MptcpConfig {
   memoryBytes: number
   ports: readonly [number, number]
+  fastOpen: number
+  fastOpenKey: Uint8Array | null
+  synCookies: number
 }
 
 /** A user's mistake: `code` says which, `message` what to do. */
 export function optionError(message: string): Error {
-  return Object.assign(new Error(message), { code: 'ERR_MPTCP_OPTION' })
+  return pathError('OPTION', message)
 }
 
 function within(name: string, value: number, least: number, most: number): number {
@@ -90,10 +115,17 @@ export function validate(options: MptcpStackOptions): StackConfig {
   const ports = options.ports ?? ([32768, 60999] as const)
   within('ports[0]', ports[0], 1, 65535)
   within('ports[1]', ports[1], ports[0], 65535)
+  const { fastOpenKey } = options
+  if (fastOpenKey !== undefined && fastOpenKey.length !== 16 && fastOpenKey.length !== 32) {
+    throw optionError(`fastOpenKey must be 16 or 32 bytes, not ${fastOpenKey.length}`)
+  }
   const MiB = 1024 * 1024
   return {
     memoryBytes: options.memoryBytes ?? 64 * MiB,
     ports,
+    fastOpen: within('fastOpen', options.fastOpen ?? FAST_OPEN_CLIENT, 0, 0xffff_ffff),
+    fastOpenKey: fastOpenKey ?? null,
+    synCookies: within('synCookies', options.synCookies ?? 1, 0, 2),
     checksum: options.checksum ?? false,
     sendBufferBytes: within(
       'sendBufferBytes',
@@ -112,10 +144,21 @@ export function validate(options: MptcpStackOptions): StackConfig {
     congestion: options.congestion ?? newReno,
     scheduler: options.scheduler ?? lowestRtt,
     maxSubflows: within('maxSubflows', options.maxSubflows ?? 8, 1, 64),
-    maxAddAddrAccepted: within('maxAddAddrAccepted', options.maxAddAddrAccepted ?? 8, 0, 64),
+    maxAddAddrAccepted:
+      options.maxAddAddrAccepted === undefined
+        ? null
+        : within('maxAddAddrAccepted', options.maxAddAddrAccepted, 0, 64),
+    allowJoinInitialAddress: options.allowJoinInitialAddress ?? true,
     mpCapableSyns: 3,
+    blackholeTimeoutMs: within(
+      'blackholeTimeoutMs',
+      options.blackholeTimeoutMs ?? 3_600_000,
+      0,
+      86_400_000,
+    ),
     openTimeoutMs: within('openTimeoutMs', options.openTimeoutMs ?? 60_000, 1, 3_600_000),
     closeTimeoutMs: within('closeTimeoutMs', options.closeTimeoutMs ?? 60_000, 1, 3_600_000),
+    finWithDataFin: options.finWithDataFin ?? false,
     addAddrTimeoutMs: within('addAddrTimeoutMs', options.addAddrTimeoutMs ?? 120_000, 1, 3_600_000),
     timestamps: options.timestamps ?? true,
     sack: options.sack ?? true,

@@ -1,12 +1,16 @@
 // A listening socket: which SYNs it takes, and the connections that wait to be accepted.
 
-import type { Connection } from '../mptcp/connection.js'
+import type { AddressFamilies, Connection } from '../mptcp/connection.js'
+import { createFastOpenSettings, type FastOpenSettings } from '../tcp/fast-open.js'
+import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import { type IpAddress, sameAddress } from '../wire/address.js'
 
 export interface Listener {
   /** Null = every address of the stack. */
   readonly address: IpAddress | null
   readonly port: number
+  /** SO_REUSEPORT: others of the same address and port may listen that have it too. */
+  readonly reusePort: boolean
   /** Plain TCP only. */
   readonly plain: boolean
   /** Most connections that are half open, and most that wait to be accepted. */
@@ -15,6 +19,16 @@ export interface Listener {
   readonly opening: Set<Connection>
   /** Bounded by the backlog. */
   readonly ready: Connection[]
+  /** What its connections begin with. */
+  settings: TcpSettings
+  families: AddressFamilies
+  readonly fastOpen: {
+    settings: FastOpenSettings
+    /** Bounded by `settings.queue`: accepted with their SYN, and without a third ACK yet. */
+    readonly pending: Set<Connection>
+  }
+  /** When it last answered with a SYN cookie. */
+  cookieSentAt: number
   /** A connection is ready. */
   notify: (() => void) | null
 }
@@ -24,8 +38,22 @@ export function createListener(
   port: number,
   backlog: number,
   plain: boolean,
+  reusePort: boolean,
 ): Listener {
-  return { address, port, plain, backlog, opening: new Set(), ready: [], notify: null }
+  return {
+    address,
+    port,
+    reusePort,
+    plain,
+    backlog,
+    opening: new Set(),
+    ready: [],
+    settings: createTcpSettings(),
+    families: 'both',
+    fastOpen: { settings: createFastOpenSettings(), pending: new Set() },
+    cookieSentAt: Number.NEGATIVE_INFINITY,
+    notify: null,
+  }
 }
 
 /** Whether a SYN to `address`:`port` is for it. */
@@ -34,7 +62,12 @@ export function takes(listener: Listener, address: IpAddress, port: number): boo
   return listener.address === null || sameAddress(listener.address, address)
 }
 
-/** Whether there is room for one more connection. */
-export function hasRoom(listener: Listener): boolean {
-  return listener.opening.size < listener.backlog && listener.ready.length < listener.backlog
+/** Whether one more may be half open. */
+export function hasOpeningRoom(listener: Listener): boolean {
+  return listener.opening.size < listener.backlog
+}
+
+/** Whether one more may wait to be accepted. */
+export function hasReadyRoom(listener: Listener): boolean {
+  return listener.ready.length < listener.backlog
 }

@@ -8,18 +8,22 @@ import { HEADER, HEADER_WORDS, STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '..
 import { loadMptcpCoreSync } from '../core/load.js'
 import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
+import { createBlackhole, isBlackholed } from '../mptcp/blackhole.js'
 import { reap, releaseConnection } from '../mptcp/close.js'
-import { type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
+import { type AddressFamilies, type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
+import { type FastOpenWish, synWithData } from '../mptcp/fast-open.js'
 import type { Mapping } from '../mptcp/mapping.js'
 import { createConnection, openSubflow } from '../mptcp/open.js'
 import { output } from '../mptcp/output.js'
-import type { Endpoint } from '../mptcp/path-manager/endpoint.js'
-import { nearestPath } from '../mptcp/path-manager/path-manager.js'
+import { managePaths } from '../mptcp/path-manager/manage.js'
+import { nearestPath } from '../mptcp/path-manager/nearest-path.js'
 import { hasSendMemory } from '../mptcp/send-queue.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { type Random, SystemRandom } from '../random.js'
-import { type IpAddress, sameAddress } from '../wire/address.js'
+import { FastOpenCache } from '../tcp/fast-open.js'
+import type { TcpSettings } from '../tcp/settings.js'
+import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
 import { Arrivals } from './arrivals.js'
 import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
@@ -28,7 +32,8 @@ import { Demux } from './demux.js'
 import type { Listener } from './listener.js'
 import type { Notify } from './notify.js'
 import { PassiveOpener } from './passive-open.js'
-import { makeEndpoints, makePaths } from './paths.js'
+import { MptcpPathControl } from './path-control.js'
+import { makePath, makePaths } from './paths.js'
 import { type OwedReset, resetFor } from './reset.js'
 import { Transmitter } from './transmit.js'
 
@@ -47,6 +52,8 @@ export class Stack {
   readonly config: StackConfig
   readonly links: readonly Link[]
   readonly context: Context
+  /** Endpoints, limits, events and commands. */
+  readonly pathControl: MptcpPathControl
 
   readonly #random: Random
   readonly #demux = new Demux()
@@ -56,9 +63,11 @@ export class Stack {
   readonly #owners = new Map<Connection, Notify>()
   readonly #arrivals: Arrivals
   readonly #passive: PassiveOpener
-  readonly #endpoints: readonly Endpoint[]
+  readonly #paths: LocalPath[]
   readonly #dirty: Connection[] = []
   readonly #resets: OwedReset[] = []
+  /** SYN cookies owed. Bounded: one for each packet of a batch. */
+  readonly #replies: OwedReset[] = []
   /** In the order in which they came. */
   readonly #timeWait = new Set<Connection>()
   #turnScheduled = false
@@ -81,7 +90,9 @@ export class Stack {
     this.#transmitter = new Transmitter(this.core, this.counters)
     this.#deadlines = new Deadlines(this.clock, () => this.#timersFire())
     const paths = makePaths(options.links)
-    this.#endpoints = makeEndpoints(options.endpoints, paths)
+    this.#paths = paths
+    const pathControl = new MptcpPathControl(options, paths, this.config)
+    this.pathControl = pathControl
     const extensions: (Mapping | null)[] = new Array(
       this.core.u32[(HEADER >> 2) + HEADER_WORDS.EXTENSION_COUNT] + 1,
     ).fill(null)
@@ -90,7 +101,10 @@ export class Stack {
       counters: this.counters,
       random: this.#random,
       config: this.config,
-      endpoints: this.#endpoints,
+      pathManager: pathControl.manager,
+      pathWatchers: pathControl.watchers,
+      blackhole: createBlackhole(),
+      fastOpenCache: new FastOpenCache(),
       tokens: new Map(),
       extensions,
       starved: new Set(),
@@ -104,10 +118,12 @@ export class Stack {
           segment,
           sum,
           subflow.path.mss,
+          subflow.tcb.settings,
         ),
       bind: (connection, subflow) => this.#demux.add(connection, subflow),
       unbind: (subflow) => this.#demux.remove(subflow),
       oweReset: (segment) => this.#oweReset(segment, null),
+      pathManagerFault: (error) => pathControl.fault(error),
       takePort: (address, remote, remotePort) => this.#takePort(address, remote, remotePort),
     }
     const stack = this
@@ -115,16 +131,24 @@ export class Stack {
       get link() {
         return stack.#arrivals.link
       },
+      config: this.config,
+      isEndpointPort: (port) => pathControl.isEndpointPort(port),
       changed: (connection) => this.touch(connection),
       adopt: (connection, notify) => {
         this.#connections.add(connection)
         this.#owners.set(connection, notify)
       },
       oweReset: (segment, reason) => this.#oweReset(segment, reason),
+      oweReply: (segment) => this.#replies.push({ link: this.#arrivals.link, segment }),
     })
     this.#arrivals = new Arrivals(this.context, this.links, this.#demux, {
       changed: (connection) => this.#markDirty(connection),
       stranger: (segment, now) => this.#passive.stranger(segment, now),
+    })
+    pathControl.attach({
+      context: this.context,
+      now: () => this.clock.now(),
+      changed: (connection) => this.touch(connection),
     })
     const staging = this.core.u8.subarray(STAGING_RECEIVE, STAGING_RECEIVE + STAGING_RECEIVE_BYTES)
     for (let i = 0; i < this.links.length; i++) {
@@ -140,6 +164,10 @@ export class Stack {
   }
 
   /** Connections that exist, those in TIME-WAIT included. */
+  get connections(): Iterable<Connection> {
+    return this.#connections
+  }
+
   get connectionCount(): number {
     return this.#connections.size
   }
@@ -150,30 +178,44 @@ export class Stack {
   connect(
     remote: IpAddress,
     remotePort: number,
-    options: { local: IpAddress | null; localPort: number; plain: boolean },
+    options: {
+      local: IpAddress | null
+      localPort: number
+      plain: boolean
+      settings?: TcpSettings
+      families?: AddressFamilies
+      /** The SYN may carry data, or ask for a cookie (RFC 7413). */
+      fastOpen?: FastOpenWish
+    },
     notify: Notify,
   ): Connection | null {
     const now = this.clock.now()
     const path = this.#pathFor(remote, options.local)
     if (path === null) return null
+    const blackholed = !options.plain && isBlackholed(this.context, now)
+    if (blackholed) this.counters.MPCapableSYNTXDisabled++
     const connection = createConnection(this.context, {
       role: 'client',
       remote,
       remotePort,
-      plain: options.plain,
+      plain: options.plain || blackholed,
+      settings: options.settings,
+      families: options.families,
       now,
     })
     if (connection === null) return null
-    const endpoint = this.#endpoints.find((each) => sameAddress(each.address, path.address))
     const subflow = openSubflow(this.context, connection, path, remote, remotePort, now, {
       localAddressId: 0,
       remoteAddressId: 0,
-      backup: endpoint?.backup ?? false,
+      backup: false,
       localPort: options.localPort === 0 ? undefined : options.localPort,
     })
     if (subflow === null) {
       releaseConnection(this.context, connection)
       return null
+    }
+    if (options.fastOpen !== undefined) {
+      synWithData(this.context, this.context.fastOpenCache, connection, subflow, options.fastOpen)
     }
     this.#connections.add(connection)
     this.#owners.set(connection, notify)
@@ -181,10 +223,20 @@ export class Stack {
     return connection
   }
 
+  /** Whether a SYN to `remote` may carry data: there is a cookie, or none is wanted. */
+  hasFastOpenCookie(remote: IpAddress, local: IpAddress | null): boolean {
+    const path = this.#pathFor(remote, local)
+    if (path === null) return false
+    return (this.context.fastOpenCache.get(path.address, remote)?.cookie ?? null) !== null
+  }
+
   /** Who is told of a connection's events; null = nobody any more. */
   own(connection: Connection, notify: Notify | null): void {
     if (notify === null) this.#owners.delete(connection)
-    else this.#owners.set(connection, notify)
+    else {
+      connection.accepted = true
+      this.#owners.set(connection, notify)
+    }
   }
 
   /** Starts to listen; null if the address and port are taken. */
@@ -193,13 +245,34 @@ export class Stack {
     port: number,
     backlog: number,
     plain: boolean,
+    reusePort = false,
   ): Listener | null {
-    return this.#passive.listen(address, port, backlog, plain)
+    const listener = this.#passive.listen(address, port, backlog, plain, reusePort)
+    if (listener !== null && !plain) this.#listenerEvent('listener-created', listener)
+    return listener
+  }
+
+  #listenerEvent(type: 'listener-created' | 'listener-closed', { address, port }: Listener): void {
+    const text = address === null ? null : formatAddress(address)
+    this.pathControl.listener({ type, address: text, port })
   }
 
   /** Ends a listener; connections that nobody accepted are reset. */
   unlisten(listener: Listener): void {
     this.#passive.unlisten(listener)
+    if (!listener.plain) this.#listenerEvent('listener-closed', listener)
+  }
+
+  /** An address that a link has got. Its packets must come by that link. */
+  addAddress(address: IpAddress, link: number): void {
+    if (this.#paths.some((each) => sameAddress(each.address, address))) return
+    this.#paths.push(makePath(this.links[link], link, address))
+  }
+
+  /** An address that a link has lost: nothing to it is taken, and no subflow begins there any more. */
+  removeAddress(address: IpAddress): void {
+    const index = this.#paths.findIndex((each) => sameAddress(each.address, address))
+    if (index >= 0) this.#paths.splice(index, 1)
   }
 
   /** An application's call changed the connection: it gets a turn before time moves on. */
@@ -233,9 +306,9 @@ export class Stack {
     return this.#closed
   }
 
-  /** A free port of the configured range for a socket that binds none. */
-  freePort(): number {
-    return this.#findPort(() => true)
+  /** A free port of the configured range, or the part of it in `range` (0 = open), for who binds none. */
+  freePort(range: readonly [number, number] = [0, 0]): number {
+    return this.#findPort(() => true, range)
   }
 
   #pathFor(remote: IpAddress, local: IpAddress | null): LocalPath | null {
@@ -245,7 +318,7 @@ export class Stack {
     // The first path is the initial subflow's; another only if its family is wrong.
     return (
       this.context.paths.find((each) => each.address.family === remote.family) ??
-      nearestPath(this.context, remote)
+      nearestPath(this.#paths, remote)
     )
   }
 
@@ -256,8 +329,10 @@ export class Stack {
   }
 
   /** From a random start, the first port that nobody listens on and that is free; 0 if none is. */
-  #findPort(isFree: (port: number) => boolean): number {
-    const [first, last] = this.config.ports
+  #findPort(isFree: (port: number) => boolean, range: readonly [number, number] = [0, 0]): number {
+    const first = Math.max(this.config.ports[0], range[0])
+    const last = Math.min(this.config.ports[1], range[1] || 65_535)
+    if (first > last) return 0
     const count = last - first + 1
     const start = this.#random.below(count)
     for (let i = 0; i < count; i++) {
@@ -308,6 +383,11 @@ export class Stack {
       this.#transmitter.send(this.links[link], segment.source, segment.destination, segment, 0, 0)
     }
     this.#resets.length = 0
+    for (const { link, segment } of this.#replies) {
+      this.counters.TcpOutSegs++
+      this.#transmitter.send(this.links[link], segment.source, segment.destination, segment, 0, 0)
+    }
+    this.#replies.length = 0
     for (let round = 0; round < MAX_ROUNDS; round++) {
       this.#feedStarved()
       if (this.#dirty.length === 0) break
@@ -341,8 +421,14 @@ export class Stack {
     if (!this.#connections.has(connection)) return
     // What a dead subflow held goes first, on the others; resets of this turn make more of them.
     reap(this.context, connection)
+    managePaths(this.context, connection, now)
     output(this.context, connection, now)
-    if (reap(this.context, connection)) output(this.context, connection, now)
+    if (reap(this.context, connection)) {
+      managePaths(this.context, connection, now)
+      output(this.context, connection, now)
+    }
+    managePaths(this.context, connection, now)
+    if (this.#closed) return
     armTimers(this.context, connection, now)
     const { events } = connection
     if (events !== 0) {

@@ -4,8 +4,9 @@ import type { MptcpCore } from '../core/core.js'
 import { STAGING_SEND } from '../core/layout.js'
 import type { Counters } from '../counters.js'
 import type { Frame, Link } from '../link/link.js'
+import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
-import { emitIp, fold, PROTOCOL_TCP, pseudoHeaderSum } from '../wire/ip.js'
+import { DEFAULT_TTL, emitIp, fold, PROTOCOL_TCP, pseudoHeaderSum } from '../wire/ip.js'
 import type { Segment } from '../wire/segment.js'
 import { emitSegment, headerLength, writeChecksum, writePartialChecksum } from '../wire/tcp.js'
 
@@ -37,19 +38,24 @@ export class Transmitter {
     segment: Segment,
     payloadSum: number,
     mss: number,
+    settings: TcpSettings | null = null,
   ): boolean {
     const { u8, kernel } = this.#core
     const header = headerLength(segment.options)
     const tcp = PAYLOAD - header
     const ipBytes = source.family === 4 ? 20 : 40
     const length = header + segment.payloadLength
+    const four = source.family === 4
+    const ttl = settings === null ? -1 : four ? settings.ttl : settings.hopLimit
     emitIp(u8, tcp - ipBytes, {
       source,
       destination,
       protocol: PROTOCOL_TCP,
       payloadLength: length,
+      tos: settings === null ? 0 : four ? settings.tos : settings.trafficClass,
       ecn: segment.ecn,
-      identification: source.family === 4 ? this.#nextIdentification() : 0,
+      ttl: ttl < 0 ? DEFAULT_TTL : ttl,
+      identification: four ? this.#nextIdentification() : 0,
     })
     emitSegment(u8, tcp, segment)
     const pseudo = pseudoHeaderSum(source, destination, PROTOCOL_TCP, length)

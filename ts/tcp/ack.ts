@@ -1,6 +1,7 @@
 // What an acknowledgment does to the sender: the fifth check of RFC 9293 §3.10.7.4, with SACK, the
 // window update, the round-trip sample and the congestion window.
 
+import { DSS } from '../wire/mptcp-options.js'
 import { FIN, type Segment, SYN } from '../wire/segment.js'
 import { offsetOf } from '../wire/seq.js'
 import {
@@ -31,7 +32,13 @@ export function armRetransmit(tcb: Tcb, now: number): void {
   // Deviates: from RFC 6298 §5.5 as Linux: a SYN goes again four times before its timeout doubles.
   const linear = tcb.state === 'SYN-SENT' ? LINEAR_SYNS : 0
   const timeout = timeoutMs(tcb.rtt, linear)
-  tcb.timers.retransmit = tcb.sent.length > 0 ? now + timeout : Number.POSITIVE_INFINITY
+  if (tcb.sent.length === 0) tcb.timers.retransmit = Number.POSITIVE_INFINITY
+  else if (tcb.settings.userTimeoutMs === 0) tcb.timers.retransmit = now + timeout
+  else {
+    // The user's timeout may end the wait sooner.
+    const end = tcb.timers.waitingSince + tcb.settings.userTimeoutMs
+    tcb.timers.retransmit = Math.min(now + timeout, Math.max(now, end))
+  }
 }
 
 /**
@@ -62,6 +69,7 @@ export function ackArrives(
     release(tcb, ack)
     if (sampleMs > 0) takeSample(tcb.rtt, sampleMs)
     tcb.rtt.backoff = 0
+    tcb.timers.waitingSince = now
     advanceRecovery(tcb)
     armRetransmit(tcb, now)
   } else if (
@@ -69,7 +77,9 @@ export function ackArrives(
     segment.payloadLength === 0 &&
     (segment.flags & (SYN | FIN)) === 0 &&
     tcb.sent.length > 0 &&
-    ack + window === snd.right
+    ack + window === snd.right &&
+    // RFC 8684 §3: what repeats an ACK to say something else is no sign of a loss.
+    segment.options.mptcp.every((option) => option.subtype === DSS)
   ) {
     duplicateAckArrives(tcb, now)
   }

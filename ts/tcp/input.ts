@@ -148,7 +148,8 @@ function checkSequence(tcb: Tcb, segment: Segment, offset: number, now: number):
       rcv.duplicateRight = offset + segment.payloadLength
       tcb.counters.TcpExtTCPDSACKOldSent++
       oweAckNow(tcb)
-    } else if (length > 0 || offset < rcv.nxt) oweAckNow(tcb)
+    } else if (length > 0) oweAckNow(tcb)
+    // Bounded: two ends that someone made disagree would answer each other's pure ACKs for ever.
     else oweLimitedAck(tcb, now)
   }
   return false

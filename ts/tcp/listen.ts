@@ -1,9 +1,9 @@
 // A SYN in LISTEN and a passive opening, RFC 9293 §3.10.7.2. Who listens, and how many may wait, is the
 // stack's business; what the SYN negotiates is here, shared with SYN-SENT.
 
-import type { Segment } from '../wire/segment.js'
+import { type Segment, SYN } from '../wire/segment.js'
 import { setState } from './state.js'
-import type { Tcb } from './tcb.js'
+import { RETRANSMITTED, type Tcb } from './tcb.js'
 import { takePeerMss } from './window.js'
 
 /** What SYN and SYN/ACK settle: the peer's ISN, and the options that both offered. */
@@ -11,6 +11,8 @@ export function negotiate(tcb: Tcb, segment: Segment, now: number): void {
   const { options } = segment
   tcb.irs = segment.sequence
   tcb.rcv.nxt = 1
+  tcb.stats.dataSentAt = now
+  tcb.stats.dataReceivedAt = now
   tcb.timestamps.enabled &&= options.timestampValue !== null
   if (tcb.timestamps.enabled) {
     tcb.timestamps.recent = options.timestampValue ?? 0
@@ -32,4 +34,15 @@ export function synArrives(tcb: Tcb, segment: Segment, now: number): void {
   tcb.snd.maxWindow = segment.window
   setState(tcb, 'SYN-RECEIVED')
   tcb.timers.heardAt = now
+}
+
+/**
+ * The SYN/ACK has left already, as a SYN cookie, before there was a tcb: books it as sent, at a time that
+ * nobody knows.
+ */
+export function synAckWasSent(tcb: Tcb, now: number): void {
+  const control = SYN
+  tcb.sent.push({ start: 0, end: 1, chunk: null, control, sentAt: now, marks: RETRANSMITTED })
+  tcb.snd.nxt = 1
+  tcb.timestamps.lastAckSent = 1
 }

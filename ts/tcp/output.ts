@@ -46,8 +46,9 @@ function out(
 export function nextSegment(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
   switch (tcb.state) {
     case 'SYN-SENT':
-    case 'SYN-RECEIVED':
       return nextSyn(tcb, now)
+    case 'SYN-RECEIVED':
+      return nextSyn(tcb, now) ?? nextEarly(tcb, now, limits)
     case 'ESTABLISHED':
     case 'CLOSE-WAIT':
     case 'FIN-WAIT-1':
@@ -68,12 +69,24 @@ function nextSyn(tcb: Tcb, now: number): Outgoing | null {
   const flags = tcb.state === 'SYN-RECEIVED' ? SYN | ACK : SYN
   if (tcb.snd.nxt === 0) {
     book(tcb, 0, 1, null, SYN, now)
-    return out(0, 0, flags, null, false)
+    const chunk = tcb.state === 'SYN-SENT' ? tcb.chunks.first() : undefined
+    if (chunk === undefined) return out(0, 0, flags, null, false)
+    // Fast Open: the first SYN carries the data that is queued already.
+    const length = chunk.end - chunk.start
+    book(tcb, chunk.start, chunk.end, chunk, 0, now)
+    tcb.stats.bytesSent += length
+    return out(0, length, flags, chunk, false)
   }
   const index = nextLost(tcb)
-  if (index < 0) return null
+  // A SYN that goes again goes without data (RFC 7413 §4.1.3.1).
+  if (index < 0 || (tcb.sent.at(index).control & SYN) === 0) return null
   retransmitted(tcb, tcb.sent.at(index), now)
   return out(0, 0, flags, null, true)
+}
+
+/** Data before the handshake is done, where Fast Open has taken the SYN's (RFC 7413 §3). */
+function nextEarly(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
+  return tcb.fastOpen?.accepted ? nextNew(tcb, now, limits) : null
 }
 
 /** Payload room of one wire segment. */
@@ -97,10 +110,12 @@ function nextRetransmission(tcb: Tcb, now: number, limits: Limits): Outgoing | n
   if (dataEnd - segment.start > most) splitSegment(tcb, index, segment.start + most)
   retransmitted(tcb, segment, now)
   if (tcb.timers.retransmit === Number.POSITIVE_INFINITY) armRetransmit(tcb, now)
-  const control = segment.control & SYN ? 0 : segment.control
-  const start = segment.control & SYN ? 1 : segment.start
-  const length = segment.control & SYN ? 0 : segment.end - start - (segment.control ? 1 : 0)
-  tcb.stats.bytesSent += length
+  // Closed before the handshake was done: its SYN/ACK still has to arrive.
+  if (segment.control & SYN) return out(0, 0, SYN | ACK, null, true)
+  const { control, start } = segment
+  const length = segment.end - start - (control ? 1 : 0)
+  dataSent(tcb, length, now)
+  tcb.stats.bytesRetransmitted += length
   return out(start, length, ACK | control | push(segment.chunk, segment.end), segment.chunk, true)
 }
 
@@ -123,7 +138,7 @@ function nextNew(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
     let control = 0
     if (snd.fin === offset + length) control = FIN
     book(tcb, offset, offset + length + (control ? 1 : 0), chunk, control, now)
-    tcb.stats.bytesSent += length
+    dataSent(tcb, length, now)
     return out(offset, length, ACK | control | push(chunk, offset + length), chunk, false)
   }
   if (snd.fin >= 0 && snd.nxt === snd.fin) {
@@ -131,6 +146,13 @@ function nextNew(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
     return out(snd.fin, 0, ACK | FIN, null, false)
   }
   return null
+}
+
+function dataSent(tcb: Tcb, length: number, now: number): void {
+  if (length === 0) return
+  tcb.stats.bytesSent += length
+  tcb.stats.dataSegmentsSent++
+  tcb.stats.dataSentAt = now
 }
 
 function push(chunk: Chunk | null, end: number): number {
@@ -146,6 +168,7 @@ function book(
   now: number,
 ): void {
   const segment: SentSegment = { start, end, chunk, control, sentAt: now, marks: 0 }
+  if (tcb.sent.length === 0) tcb.timers.waitingSince = now
   tcb.sent.push(segment)
   tcb.snd.nxt = end
   tcb.cwndLimited = inflightBytes(tcb) + tcb.snd.mss > tcb.congestion.cwnd

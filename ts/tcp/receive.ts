@@ -14,7 +14,7 @@ import {
 import { ACK_DELAYED, ACK_NONE, ACK_NOW, type Tcb } from './tcb.js'
 
 /** RFC 5681 §4.2 allows half a second; Linux's usual delay. */
-const DELAYED_ACK_MS = 40
+export const DELAYED_ACK_MS = 40
 /** SACK blocks remembered: no option list has room for more. */
 const RECENT_RUNS = 4
 
@@ -75,21 +75,19 @@ export function textArrives(
   }
   const inOrder = offset === rcv.nxt
   const hadHoles = rcv.recentRuns.length > 0
+  const before = rcv.nxt
+  noteDuplicate(tcb, offset, Math.min(offset + length, rcv.right))
   const fresh = core.kernel.mptcp_queue_insert(rcv.queue, kept, 0)
   const duplicates = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_DUPLICATE]
   const refused = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_REFUSED]
   if (refused > 0) tcb.counters.TcpExtTCPRcvQDrop++
   tcb.stats.bytesReceived += fresh
-  const before = rcv.nxt
+  tcb.stats.dataSegmentsReceived++
+  tcb.stats.dataReceivedAt = now
   rcv.nxt = Math.max(rcv.nxt, contiguousEnd(tcb))
   ack.unacked += fresh
 
-  if (duplicates > 0) {
-    // RFC 2883 §4: report the first duplicate range, once.
-    rcv.duplicateLeft = offset
-    rcv.duplicateRight = Math.min(offset + length, Math.max(before, offset + duplicates))
-    tcb.counters.TcpExtTCPDSACKOldSent++
-  }
+  if (duplicates > 0) tcb.counters.TcpExtTCPDSACKOldSent++
   if (!inOrder && fresh > 0 && offset > before) {
     tcb.counters.TcpExtTCPOFOQueue++
     rememberRun(tcb, offset)
@@ -107,6 +105,24 @@ export function textArrives(
     tcb.timers.delayedAck = now + DELAYED_ACK_MS
   }
   return rcv.nxt > before
+}
+
+/** RFC 2883 §4: the first range of [start, end) that is there already is reported, once. */
+function noteDuplicate(tcb: Tcb, start: number, end: number): void {
+  const { rcv, core } = tcb
+  if (start < rcv.nxt) {
+    rcv.duplicateLeft = start
+    rcv.duplicateRight = Math.min(end, rcv.nxt)
+    return
+  }
+  if (rcv.recentRuns.length === 0) return
+  const run = core.kernel.mptcp_queue_find_run(rcv.queue, start)
+  if (run === 0) return
+  const left = Math.max(start, core.f64[(run + RUN_START) >> 3])
+  const right = Math.min(end, core.f64[(run + RUN_END) >> 3])
+  if (left >= right) return
+  rcv.duplicateLeft = left
+  rcv.duplicateRight = right
 }
 
 function rememberRun(tcb: Tcb, offset: number): void {

@@ -18,9 +18,9 @@ export function open(tcb: Tcb, now: number, timeoutMs: number): void {
 
 export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number): Outcome {
   const { flags } = segment
-  // First, the ACK.
+  // First, the ACK: of the SYN, and of the data that Fast Open gave it.
+  const ack = offsetOf(segment.acknowledgment, tcb.iss, tcb.snd.una)
   if (flags & ACK) {
-    const ack = offsetOf(segment.acknowledgment, tcb.iss, tcb.snd.una)
     if (ack <= 0 || ack > tcb.snd.nxt) return flags & RST ? 0 : SEND_RESET
   }
   // Second, the RST.
@@ -38,7 +38,7 @@ export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number)
     return ACCEPTABLE
   }
   tcb.snd.wl1 = -1
-  ackArrives(tcb, segment, 0, 1, now)
+  ackArrives(tcb, segment, 0, ack, now)
   setState(tcb, 'ESTABLISHED')
   tcb.timers.open = Number.POSITIVE_INFINITY
   oweAckNow(tcb)

@@ -8,8 +8,10 @@ import type {
   MptcpCongestionControl,
   MptcpCongestionFactory,
 } from './congestion/congestion-control.js'
+import type { FastOpen } from './fast-open.js'
 import { Fifo } from './fifo.js'
 import { createRtt, type Rtt } from './rtt.js'
+import type { TcpSettings } from './settings.js'
 import type { TcpState } from './state.js'
 
 /**
@@ -63,6 +65,8 @@ export interface Tcb {
   /** Initial sequence numbers on the wire: ours and the peer's. */
   iss: number
   irs: number
+  /** Fast Open; null = the handshake has none of it. */
+  fastOpen: FastOpen | null
 
   snd: {
     una: number
@@ -162,6 +166,15 @@ export interface Tcb {
   }
   /** A zero-window probe is to be sent. */
   probe: boolean
+  /** The user's settings, shared with the other subflows of the connection. */
+  readonly settings: TcpSettings
+  keepAlive: {
+    /** When the last one was sent. */
+    sentAt: number
+    /** Sent since the peer was last heard of. */
+    unanswered: number
+    owed: boolean
+  }
 
   /** Deadlines; Infinity = not armed. */
   timers: {
@@ -174,6 +187,8 @@ export interface Tcb {
     open: number
     /** When the peer was last heard of. */
     heardAt: number
+    /** Since when what is in flight has waited for an ACK of anything new. */
+    waitingSince: number
   }
 
   stats: {
@@ -182,6 +197,12 @@ export interface Tcb {
     segmentsSent: number
     segmentsReceived: number
     retransmits: number
+    bytesRetransmitted: number
+    /** Segments with payload, and when the last of them went or came; before that, when it opened. */
+    dataSegmentsSent: number
+    dataSegmentsReceived: number
+    dataSentAt: number
+    dataReceivedAt: number
   }
 }
 
@@ -200,6 +221,7 @@ export interface TcbOptions {
   timestamps: boolean
   sack: boolean
   windowScaling: boolean
+  settings: TcpSettings
 }
 
 /** ACKs sent at once at the start, while the peer is in slow start (Linux's quick ACKs). */
@@ -213,6 +235,7 @@ export function createTcb(options: TcbOptions): Tcb {
     error: null,
     iss: options.iss,
     irs: 0,
+    fastOpen: null,
     snd: {
       una: 0,
       nxt: 0,
@@ -274,6 +297,8 @@ export function createTcb(options: TcbOptions): Tcb {
       lastChallenge: Number.NEGATIVE_INFINITY,
     },
     probe: false,
+    settings: options.settings,
+    keepAlive: { sentAt: Number.NEGATIVE_INFINITY, unanswered: 0, owed: false },
     timers: {
       retransmit: Number.POSITIVE_INFINITY,
       delayedAck: Number.POSITIVE_INFINITY,
@@ -281,6 +306,7 @@ export function createTcb(options: TcbOptions): Tcb {
       timeWait: Number.POSITIVE_INFINITY,
       open: Number.POSITIVE_INFINITY,
       heardAt: 0,
+      waitingSince: 0,
     },
     stats: {
       bytesSent: 0,
@@ -288,6 +314,11 @@ export function createTcb(options: TcbOptions): Tcb {
       segmentsSent: 0,
       segmentsReceived: 0,
       retransmits: 0,
+      bytesRetransmitted: 0,
+      dataSegmentsSent: 0,
+      dataSegmentsReceived: 0,
+      dataSentAt: 0,
+      dataReceivedAt: 0,
     },
   }
 }

@@ -2,6 +2,7 @@
 // giving up an opening, TIME-WAIT.
 
 import { armRetransmit } from './ack.js'
+import { keepAliveDeadline, keepAliveFires } from './keep-alive.js'
 import type { Outcome } from './outcome.js'
 import { oweAckNow } from './receive.js'
 import { detectLosses, timeoutFires } from './recovery.js'
@@ -36,6 +37,7 @@ export function nextDeadline(tcb: Tcb): number {
     timers.reorder,
     timers.timeWait,
     timers.open,
+    tcb.settings.keepAlive ? keepAliveDeadline(tcb) : Number.POSITIVE_INFINITY,
   )
 }
 
@@ -50,7 +52,7 @@ export function timersFire(tcb: Tcb, now: number): Outcome {
   if (timers.reorder <= now) detectLosses(tcb, now)
   if (timers.retransmit <= now) {
     if (tcb.sent.length === 0) timers.retransmit = Number.POSITIVE_INFINITY
-    else if (tcb.rtt.backoff >= retryLimit(tcb)) {
+    else if (tcb.rtt.backoff >= retryLimit(tcb) || userTimedOut(tcb, now)) {
       tcb.error = 'ETIMEDOUT'
       return GIVEN_UP
     } else {
@@ -64,6 +66,10 @@ export function timersFire(tcb: Tcb, now: number): Outcome {
     tcb.error = 'ETIMEDOUT'
     return GIVEN_UP
   }
+  if (tcb.settings.keepAlive && keepAliveDeadline(tcb) <= now && !keepAliveFires(tcb, now)) {
+    tcb.error = 'ETIMEDOUT'
+    return GIVEN_UP
+  }
   if (timers.timeWait <= now) {
     timers.timeWait = Number.POSITIVE_INFINITY
     setState(tcb, 'CLOSED')
@@ -73,7 +79,13 @@ export function timersFire(tcb: Tcb, now: number): Outcome {
 }
 
 function retryLimit(tcb: Tcb): number {
-  if (tcb.state === 'SYN-SENT') return MAX_SYN_RETRIES
+  if (tcb.state === 'SYN-SENT') return tcb.settings.synRetries || MAX_SYN_RETRIES
   if (tcb.state === 'SYN-RECEIVED') return MAX_SYNACK_RETRIES
   return MAX_RETRIES
+}
+
+/** RFC 9293 §3.8.3: the oldest segment has waited for its ACK longer than the user wants to. */
+function userTimedOut(tcb: Tcb, now: number): boolean {
+  const { userTimeoutMs } = tcb.settings
+  return userTimeoutMs > 0 && now - tcb.timers.waitingSince >= userTimeoutMs
 }

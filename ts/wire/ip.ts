@@ -38,12 +38,14 @@ export interface IpPacket {
   payloadLength: number
 }
 
-/** What `emitIp` writes: `ecn` and `identification` default to 0, `ttl` to 64. */
+/** What `emitIp` writes: `tos`, `ecn` and `identification` default to 0, `ttl` to 64. */
 export interface IpHeader {
   source: IpAddress
   destination: IpAddress
   protocol: number
   payloadLength: number
+  /** TOS or traffic class without the two ECN bits, which are `ecn`. */
+  tos?: number
   ecn?: number
   ttl?: number
   /** IPv4 only. */
@@ -107,11 +109,11 @@ function parseIpv6(bytes: Uint8Array, offset: number, length: number): IpPacket 
 
 /** Writes an IP header in front of `payloadLength` bytes and returns its length, 20 or 40. */
 export function emitIp(bytes: Uint8Array, at: number, header: IpHeader): number {
-  const ecn = header.ecn ?? 0
+  const tos = (header.tos ?? 0) | (header.ecn ?? 0)
   const ttl = header.ttl ?? DEFAULT_TTL
   if (header.source.family === 6) {
     if (header.payloadLength > 0xffff) throw new RangeError('IPv6 payload over 65,535 bytes')
-    writeU32(bytes, at, 0x60000000 | (ecn << 20))
+    writeU32(bytes, at, 0x60000000 | (tos << 20))
     writeU16(bytes, at + 4, header.payloadLength)
     bytes[at + 6] = header.protocol
     bytes[at + 7] = ttl
@@ -122,7 +124,7 @@ export function emitIp(bytes: Uint8Array, at: number, header: IpHeader): number 
   const totalLength = IPV4_HEADER + header.payloadLength
   if (totalLength > 0xffff) throw new RangeError('IPv4 packet over 65,535 bytes')
   bytes[at] = 0x45
-  bytes[at + 1] = ecn
+  bytes[at + 1] = tos
   writeU16(bytes, at + 2, totalLength)
   writeU16(bytes, at + 4, header.identification ?? 0)
   writeU16(bytes, at + 6, DONT_FRAGMENT)

@@ -19,7 +19,16 @@ export interface TcpOptions {
   /** Timestamps (TSval, TSecr); null = absent. */
   timestampValue: number | null
   timestampEcho: number
+  /** Fast Open, RFC 7413 §4.1.1; null = absent. */
+  fastOpen: FastOpenOption | null
   mptcp: MptcpOption[]
+}
+
+/** A Fast Open cookie, 4 to 16 bytes; empty = the request for one. */
+export interface FastOpenOption {
+  cookie: Uint8Array
+  /** In the option number shared by experiments, as before RFC 7413 (RFC 6994). */
+  experimental: boolean
 }
 
 /** One TCP segment in its IP packet. */

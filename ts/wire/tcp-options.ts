@@ -1,5 +1,5 @@
-// TCP option lists: RFC 9293 §3.1, RFC 7323 (window scale, timestamps), RFC 2018 (SACK); MPTCP's own
-// are in mptcp-options.ts. Unknown kinds are skipped. Layout on emission is Linux's, so that the usual
+// TCP option lists: RFC 9293 §3.1, RFC 7323 (window scale, timestamps), RFC 2018 (SACK), RFC 7413 (Fast
+// Open); MPTCP's own are in mptcp-options.ts. Unknown kinds are skipped. Layout on emission is Linux's, so that the usual
 // segment looks like everyone else's and meets a peer's fast path.
 
 import { readU16, readU32, writeU16, writeU32 } from './big-endian.js'
@@ -10,7 +10,8 @@ import {
   mptcpOptionLength,
   parseMptcpOption,
 } from './mptcp-options.js'
-import type { TcpOptions } from './segment.js'
+import type { FastOpenOption, TcpOptions } from './segment.js'
+import { SYN } from './tcp-flags.js'
 
 const EOL = 0
 const NOP = 1
@@ -19,6 +20,13 @@ const WINDOW_SCALE = 3
 const SACK_PERMITTED = 4
 const SACK = 5
 const TIMESTAMPS = 8
+const FAST_OPEN = 34
+/** RFC 6994's shared option number, and Fast Open's experiment in it. */
+const EXPERIMENT = 254
+const FAST_OPEN_EXPERIMENT = 0xf989
+/** RFC 7413 §4.1.1. */
+const MIN_COOKIE_BYTES = 4
+const MAX_COOKIE_BYTES = 16
 
 /** The data offset field ends at 15 words, five of which are the header. */
 export const MAX_OPTION_BYTES = 40
@@ -43,6 +51,7 @@ export function noOptions(): TcpOptions {
     sack: null,
     timestampValue: null,
     timestampEcho: 0,
+    fastOpen: null,
     mptcp: [],
   }
 }
@@ -64,6 +73,7 @@ export function parseTcpOptions(
   let sack: number[] | null = null
   let timestampValue: number | null = null
   let timestampEcho = 0
+  let fastOpen: FastOpenOption | null = null
   let mptcp: MptcpOption[] | null = null
   let faulty = 0
 
@@ -124,6 +134,14 @@ export function parseTcpOptions(
         if (length === 2) sackPermitted = true
         else faulty++
         break
+      case FAST_OPEN:
+        if (flags & SYN) fastOpen = parseFastOpen(bytes, at + 2, at + length, false) ?? fastOpen
+        break
+      case EXPERIMENT:
+        if (flags & SYN && length >= 4 && readU16(bytes, at + 2) === FAST_OPEN_EXPERIMENT) {
+          fastOpen = parseFastOpen(bytes, at + 4, at + length, true) ?? fastOpen
+        }
+        break
       default:
         break
     }
@@ -137,8 +155,24 @@ export function parseTcpOptions(
     sack,
     timestampValue,
     timestampEcho,
+    fastOpen,
     mptcp: mptcp ?? [],
   }
+}
+
+/** A cookie of an impossible length is as if absent. */
+function parseFastOpen(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  experimental: boolean,
+): FastOpenOption | null {
+  const length = end - at
+  const isCookie = length >= MIN_COOKIE_BYTES && length <= MAX_COOKIE_BYTES && (length & 1) === 0
+  if (length !== 0 && !isCookie) return null
+  const cookie = new Uint8Array(length)
+  for (let i = 0; i < length; i++) cookie[i] = bytes[at + i]!
+  return { cookie, experimental }
 }
 
 /**
@@ -173,6 +207,7 @@ function alignedLength(options: TcpOptions): number {
   else if (options.sackPermitted) length += 4
   if (options.windowScale !== null) length += 4
   if (options.sack !== null) length += 4 + options.sack.length * 4
+  if (options.fastOpen !== null) length += (fastOpenLength(options.fastOpen) + 3) & ~3
   const mptcp = options.mptcp
   for (let i = 0; i < mptcp.length; i++) length += (mptcpOptionLength(mptcp[i]!) + 3) & ~3
   return length
@@ -185,6 +220,7 @@ function closeLength(options: TcpOptions): number {
   if (options.timestampValue !== null) length += 10
   if (options.windowScale !== null) length += 3
   if (options.sack !== null) length += 2 + options.sack.length * 4
+  if (options.fastOpen !== null) length += fastOpenLength(options.fastOpen)
   for (const option of options.mptcp) length += mptcpOptionLength(option)
   return (length + 3) & ~3
 }
@@ -208,6 +244,10 @@ function emitAligned(options: TcpOptions, bytes: Uint8Array, at: number): void {
     next = pad(bytes, next, next + 2)
     next += emitSack(options.sack, bytes, next)
   }
+  if (options.fastOpen !== null) {
+    const length = emitFastOpen(options.fastOpen, bytes, next)
+    next = pad(bytes, next + length, next + ((length + 3) & ~3))
+  }
   const mptcp = options.mptcp
   for (let i = 0; i < mptcp.length; i++) {
     const length = emitMptcpOption(mptcp[i]!, bytes, next)
@@ -224,6 +264,7 @@ function emitClose(options: TcpOptions, bytes: Uint8Array, at: number): void {
   }
   if (options.windowScale !== null) next += emitWindowScale(options.windowScale, bytes, next)
   if (options.sack !== null) next += emitSack(options.sack, bytes, next)
+  if (options.fastOpen !== null) next += emitFastOpen(options.fastOpen, bytes, next)
   for (const option of options.mptcp) next += emitMptcpOption(option, bytes, next)
   pad(bytes, next, at + ((next - at + 3) & ~3))
 }
@@ -266,5 +307,18 @@ function emitSack(edges: number[], bytes: Uint8Array, at: number): number {
   bytes[at] = SACK
   bytes[at + 1] = length
   for (let i = 0; i < edges.length; i++) writeU32(bytes, at + 2 + i * 4, edges[i]!)
+  return length
+}
+
+function fastOpenLength({ cookie, experimental }: FastOpenOption): number {
+  return cookie.length + (experimental ? 4 : 2)
+}
+
+function emitFastOpen(option: FastOpenOption, bytes: Uint8Array, at: number): number {
+  const length = fastOpenLength(option)
+  bytes[at] = option.experimental ? EXPERIMENT : FAST_OPEN
+  bytes[at + 1] = length
+  if (option.experimental) writeU16(bytes, at + 2, FAST_OPEN_EXPERIMENT)
+  bytes.set(option.cookie, at + length - option.cookie.length)
   return length
 }

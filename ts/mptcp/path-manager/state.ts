@@ -1,35 +1,66 @@
-// What the path manager remembers of one connection: what was announced by us and by the peer, and which
-// endpoints were used. path-manager.ts acts on it.
+// What is remembered of one connection for its path manager, whichever that is: the events that it has not
+// been told, what we announced, and the ids that our addresses have.
 
 import type { IpAddress } from '../../wire/address.js'
-import type { Endpoint } from './endpoint.js'
+import type { MptcpPathEvent } from './path-manager.js'
 
 /** An ADD_ADDR of ours that waits for its echo. */
 export interface Announcement {
-  readonly endpoint: Endpoint
+  readonly id: number
+  readonly address: IpAddress
+  /** 0 = the port of the connection. */
+  readonly port: number
+  /** When it is sent (again); Infinity = no more. */
   deadline: number
+  /** How often it was sent. */
   tries: number
   echoed: boolean
 }
 
-/** An address that the peer announced. */
-export interface RemoteAddress {
+/** The id of an address of ours; that of the initial subflow is 0 and not listed. */
+export interface LocalId {
   readonly id: number
   readonly address: IpAddress
-  readonly port: number
 }
 
 export interface PathManagerState {
-  /** The endpoints were acted on: once, when the connection is fully established. */
-  started: boolean
-  /** Bounded by the number of endpoints. */
+  /** Which of the events that come once were noted. */
+  created: boolean
+  established: boolean
+  closed: boolean
+  /**
+   * Not told yet. Bounded: those that a peer can say as often as it likes are dropped past MAX_SAID; the
+   * others come once for each subflow or announcement.
+   */
+  readonly events: MptcpPathEvent[]
+  /** Addresses and ports of the initial subflow, which may be gone; null until it was opened. */
+  local: IpAddress | null
+  localPort: number
+  /** Bounded: one for each id. */
   readonly announcements: Announcement[]
-  /** Bounded by `maxAddAddrAccepted`. */
-  readonly remoteAddresses: RemoteAddress[]
-  /** Endpoints from which a subflow was opened: an address is not used again. Bounded likewise. */
-  readonly used: Set<number>
+  /** Ids that commands gave, or the stack where the path manager names none. Bounded likewise. */
+  readonly localIds: LocalId[]
 }
 
-export function createPathManager(): PathManagerState {
-  return { started: false, announcements: [], remoteAddresses: [], used: new Set() }
+export function createPathManagerState(): PathManagerState {
+  return {
+    created: false,
+    established: false,
+    closed: false,
+    events: [],
+    local: null,
+    localPort: 0,
+    announcements: [],
+    localIds: [],
+  }
+}
+
+/** Bounded: events of a peer's ADD_ADDRs, REMOVE_ADDRs and MP_PRIOs within one turn. */
+export const MAX_SAID = 64
+
+/** An event that the peer can cause at will; false = there were too many of them in this turn. */
+export function noteSaid(state: PathManagerState, event: MptcpPathEvent): boolean {
+  if (state.events.length >= MAX_SAID) return false
+  state.events.push(event)
+  return true
 }

@@ -1,0 +1,76 @@
+// The path manager's part of a turn: it is told what happened, and its commands are carried out.
+
+import type { Connection } from '../connection.js'
+import type { Context } from '../context.js'
+import { runCommand } from './commands.js'
+import { ConnectionView } from './connection-view.js'
+import type {
+  MptcpListenerEvent,
+  MptcpPathCommand,
+  MptcpPathConnection,
+  MptcpPathEvent,
+} from './path-manager.js'
+
+/** Bounded: what one answer may ask for; more is not read. */
+const MAX_COMMANDS = 256
+
+/** Tells the events since the last time, and does what is asked for. */
+export function managePaths(context: Context, connection: Connection, now: number): void {
+  const { pathManager } = connection
+  const { events } = pathManager
+  if (isOver(connection) && pathManager.created && !pathManager.closed) {
+    pathManager.closed = true
+    events.push({ type: 'closed' })
+  }
+  if (events.length === 0) return
+  const view = new ConnectionView(connection)
+  // Bounded: a command adds at most one event, and only if it ends or announces something.
+  for (const event of events.splice(0)) {
+    const commands = ask(context, event, view)
+    watch(context, event, view)
+    for (const command of commands.slice(0, MAX_COMMANDS)) {
+      const done = isObject(command) && runCommand(context, connection, command, now) === null
+      if (!done) context.counters.PathCommandRefused++
+    }
+  }
+}
+
+/** Nothing but TIME-WAIT is left of it: the last event may be told. */
+function isOver({ state, subflows }: Connection): boolean {
+  return state === 'M_CLOSED' && subflows.every(({ tcb }) => tcb.state === 'TIME-WAIT')
+}
+
+/** What the path manager answers; nothing if it throws. */
+function ask(
+  context: Context,
+  event: MptcpPathEvent,
+  view: MptcpPathConnection,
+): readonly MptcpPathCommand[] {
+  try {
+    const commands = context.pathManager.onEvent(event, view)
+    return Array.isArray(commands) ? commands : []
+  } catch (error) {
+    context.pathManagerFault(error)
+    return []
+  }
+}
+
+/** Tells those who only want to know. */
+export function watch(
+  context: Context,
+  event: MptcpPathEvent | MptcpListenerEvent,
+  view: MptcpPathConnection | null,
+): void {
+  for (const watcher of context.pathWatchers) {
+    try {
+      watcher(event, view)
+    } catch (error) {
+      context.pathManagerFault(error)
+    }
+  }
+}
+
+/** A user's path manager need not be typed. */
+function isObject(command: unknown): boolean {
+  return typeof command === 'object' && command !== null
+}

@@ -1,0 +1,43 @@
+// Connections whose descriptors are gone and that have not ended on the wire.
+
+import { type Connection, EVENT_CLOSED } from '../mptcp/connection.js'
+import type { Stack } from '../stack/stack.js'
+
+export class ClosingConnections {
+  readonly #stack: Stack
+  readonly #closing = new Set<Connection>()
+  readonly #whenDrained = new Set<() => void>()
+
+  constructor(stack: Stack) {
+    this.#stack = stack
+  }
+
+  get size(): number {
+    return this.#closing.size
+  }
+
+  /** Nobody owns it any more but `whenDrained`, until it has ended. */
+  letGo(connection: Connection): void {
+    // Its memory for sending is given back when its end is told.
+    if (connection.snd.account === 0) {
+      this.#stack.own(connection, null)
+      return
+    }
+    this.#closing.add(connection)
+    this.#stack.own(connection, (events) => {
+      if ((events & EVENT_CLOSED) === 0) return
+      this.#closing.delete(connection)
+      this.#stack.own(connection, null)
+      if (this.#closing.size > 0) return
+      for (const tell of this.#whenDrained) tell()
+      this.#whenDrained.clear()
+    })
+  }
+
+  /** Calls `tell` once, as soon as none is left; the answer takes it back. */
+  whenDrained(tell: () => void): () => void {
+    if (this.#closing.size === 0) tell()
+    else this.#whenDrained.add(tell)
+    return () => this.#whenDrained.delete(tell)
+  }
+}

@@ -1,0 +1,87 @@
+// Reading from a connected socket: the flags of recv(), and what recvmsg() tells beside the data.
+
+import { releaseReceiving } from '../mptcp/close.js'
+import { readableBytes } from '../mptcp/connection.js'
+import { adjustBuffer, oweWindowUpdate, peek, read } from '../mptcp/receive-queue.js'
+import type { Stack } from '../stack/stack.js'
+import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
+import { type BsdSocket, takeError } from './descriptors.js'
+import { inQueueHint } from './readiness.js'
+
+/** One control message. */
+export interface MptcpControlMessage {
+  level: number
+  type: number
+  value: number
+}
+
+/** What recvmsg() fills in beside the bytes. */
+export interface MptcpMessage {
+  /** As of `read`. */
+  count: number
+  control: MptcpControlMessage[]
+}
+
+/** Copies received bytes to `target`: their number, 0 at the end of the data, or a negated errno. */
+export function receive(
+  stack: Stack,
+  socket: BsdSocket,
+  target: Uint8Array,
+  flags: number,
+): number {
+  const { connection } = socket
+  // The error queue is always empty.
+  if ((flags & C.MSG_ERRQUEUE) !== 0) return -E.EAGAIN
+  if (connection === null) return -E.ENOTCONN
+  if (socket.readShut) return 0
+  const { context, clock } = stack
+  if (connection.rcv.queue !== 0) {
+    if ((flags & C.MSG_PEEK) !== 0) {
+      const count = peek(context, connection, target)
+      if (count > 0) return count
+    } else {
+      // MSG_TRUNC: taken off the queue, and not copied.
+      const into = (flags & C.MSG_TRUNC) !== 0 ? new Uint8Array(target.length) : target
+      const count = read(context, connection, into)
+      if (count > 0) {
+        if (connection.state === 'M_CLOSED') releaseIfRead(stack, socket)
+        else {
+          adjustBuffer(context, connection, clock.now())
+          oweWindowUpdate(context, connection)
+          if (connection.rcv.windowOwed) stack.touch(connection)
+        }
+        return count
+      }
+    }
+  }
+  if (target.length === 0) return 0
+  if (connection.rcv.finReached) return 0
+  const error = takeError(socket)
+  if (error !== 0) return error
+  if (connection.state !== 'M_CLOSED') return -E.EAGAIN
+  // Its subflows ended without a word of the data, and no other came.
+  return connection.mode === 'mptcp' && connection.error === null ? -E.ENOTCONN : 0
+}
+
+/** As `receive`, with TCP_INQ's message: bytes that are still to be read. */
+export function receiveMessage(
+  stack: Stack,
+  socket: BsdSocket,
+  target: Uint8Array,
+  flags: number,
+): MptcpMessage {
+  const count = receive(stack, socket, target, flags)
+  const control: MptcpControlMessage[] = []
+  if (count >= 0 && socket.settings.tellsInQueue) {
+    control.push({ level: C.SOL_TCP, type: C.TCP_CM_INQ, value: inQueueHint(stack, socket) })
+  }
+  return { count, control }
+}
+
+/** A closed connection keeps its memory only until its last byte was read. */
+function releaseIfRead(stack: Stack, socket: BsdSocket): void {
+  const { connection } = socket
+  if (connection === null || readableBytes(stack.context, connection) > 0) return
+  releaseReceiving(stack.context, connection)
+  stack.touch(connection)
+}
