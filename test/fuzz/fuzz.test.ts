@@ -1,0 +1,64 @@
+// The fuzzer itself: a little of every target, so that none rots, and bugs on purpose that it must find.
+// The long form is `npm run fuzz -- --seconds 600`.
+
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const FUZZ = ['--import', './test/fuzz/register.mjs', 'test/fuzz/main.ts']
+const DEADLINE_MS = 120_000
+
+function fuzz(...options: string[]): Promise<{ status: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...FUZZ, ...options], {
+      cwd: ROOT,
+      timeout: DEADLINE_MS,
+      killSignal: 'SIGKILL',
+    })
+    let output = ''
+    child.stdout.on('data', (text) => {
+      output += text
+    })
+    child.stderr.on('data', (text) => {
+      output += text
+    })
+    child.once('error', reject)
+    child.once('close', (status) => resolve({ status, output }))
+  })
+}
+
+it('nothing falls over what a little fuzzing makes', { timeout: DEADLINE_MS }, async () => {
+  const { status, output } = await fuzz('--executions', '400')
+  expect(output).not.toContain('FAILED')
+  expect(status, output).toBe(0)
+  const lines = output.trim().split('\n')
+  for (const line of lines.slice(1)) expect(line).toMatch(/^[a-z-]+ +[1-9]\d* +[1-9]\d* +[1-9]\d* /)
+  expect(lines).toHaveLength(11)
+})
+
+it('a bug is found, told with a small input, and comes again', {
+  timeout: DEADLINE_MS,
+}, async () => {
+  const { status, output } = await fuzz('--target', 'planted-throw', '--executions', '500000')
+  expect(status, output).toBe(1)
+  expect(output).toContain('FAILED planted-throw, seed 1, execution')
+  const found = /--input ([0-9a-f]+)$/m.exec(output)?.[1] ?? ''
+  // The option that it is about, and nothing else.
+  expect(found).toMatch(/^.{4}7.{19}$/)
+  const again = await fuzz('--target', 'planted-throw', '--input', found)
+  expect(again.output).toContain('planted-throw: Error: planted')
+  expect(again.status).toBe(1)
+})
+
+it('a hang and a growth are found, and what stands behind them still runs', {
+  timeout: DEADLINE_MS,
+}, async () => {
+  const names = ['planted-hang', 'planted-growth', 'path-option']
+  const targets = names.flatMap((name) => ['--target', name])
+  const { status, output } = await fuzz(...targets, '--executions', '300', '--hang-seconds', '4')
+  expect(status, output).toBe(1)
+  expect(output).toMatch(/FAILED planted-hang, .*: never ends\n.*\n.*--input [0-9a-f]{14}\n/)
+  expect(output).toMatch(/FAILED planted-growth, .* MB more are held after 300 executions/)
+  expect(output).toMatch(/^path-option +300 /m)
+})
