@@ -12,6 +12,7 @@ import {
 } from '../mptcp/connection.js'
 import type { FastOpenWish } from '../mptcp/fast-open.js'
 import { append } from '../mptcp/send-queue.js'
+import { hasFastOpenCookie } from '../stack/active-open.js'
 import type { Stack } from '../stack/stack.js'
 import {
   FAST_OPEN_ALL_LISTENERS,
@@ -166,7 +167,8 @@ export class MptcpBsd {
     if (
       remote !== null &&
       fits(socket, remote) &&
-      (needsNoCookie(this.#stack, socket) || this.#stack.hasFastOpenCookie(remote, socket.local))
+      (needsNoCookie(this.#stack, socket) ||
+        hasFastOpenCookie(this.#stack.context, remote, socket.local))
     ) {
       socket.target = address
       socket.state = 'deferred'

@@ -1,6 +1,6 @@
 // The stack: links below, sockets above. It runs the turn (input, output, notify, timers), and owns the
-// core's memory, the connections and the ports. How packets find their subflow is arrivals.ts; what
-// strangers open, passive-open.ts.
+// core's memory and the connections. How packets find their subflow is arrivals.ts; what this host opens,
+// active-open.ts; what strangers open, passive-open.ts.
 
 import { type Clock, RealClock } from '../clock.js'
 import type { MptcpCore } from '../core/core.js'
@@ -8,23 +8,20 @@ import { HEADER, HEADER_WORDS, STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '..
 import { loadMptcpCoreSync } from '../core/load.js'
 import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
-import { createBlackhole, isBlackholed } from '../mptcp/blackhole.js'
+import { createBlackhole } from '../mptcp/blackhole.js'
 import { reap, releaseConnection } from '../mptcp/close.js'
-import { type AddressFamilies, type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
+import { type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
-import { type FastOpenWish, synWithData } from '../mptcp/fast-open.js'
 import type { Mapping } from '../mptcp/mapping.js'
-import { createConnection, openSubflow } from '../mptcp/open.js'
 import { output } from '../mptcp/output.js'
 import { managePaths } from '../mptcp/path-manager/manage.js'
-import { nearestPath } from '../mptcp/path-manager/nearest-path.js'
 import { hasSendMemory } from '../mptcp/send-queue.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { type Random, SystemRandom } from '../random.js'
 import { FastOpenCache } from '../tcp/fast-open.js'
-import type { TcpSettings } from '../tcp/settings.js'
 import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
+import { type ActiveOpenOptions, activeOpen } from './active-open.js'
 import { Arrivals } from './arrivals.js'
 import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
 import { Deadlines } from './deadlines.js'
@@ -34,6 +31,7 @@ import type { Notify } from './notify.js'
 import { PassiveOpener } from './passive-open.js'
 import { MptcpPathControl } from './path-control.js'
 import { makePath, makePaths } from './paths.js'
+import { Ports } from './ports.js'
 import { type OwedReset, resetFor } from './reset.js'
 import { Transmitter } from './transmit.js'
 
@@ -63,6 +61,7 @@ export class Stack {
   readonly #owners = new Map<Connection, Notify>()
   readonly #arrivals: Arrivals
   readonly #passive: PassiveOpener
+  readonly #ports: Ports
   readonly #paths: LocalPath[]
   readonly #dirty: Connection[] = []
   readonly #resets: OwedReset[] = []
@@ -89,6 +88,9 @@ export class Stack {
     this.core.u32[(HEADER >> 2) + HEADER_WORDS.PRIORITY_STATE] = this.#random.uint32() | 1
     this.#transmitter = new Transmitter(this.core, this.counters)
     this.#deadlines = new Deadlines(this.clock, () => this.#timersFire())
+    this.#ports = new Ports(this.config.ports, this.#random, (port) =>
+      this.#passive.isListening(port),
+    )
     const paths = makePaths(options.links)
     this.#paths = paths
     const pathControl = new MptcpPathControl(options, paths, this.config)
@@ -124,7 +126,10 @@ export class Stack {
       unbind: (subflow) => this.#demux.remove(subflow),
       oweReset: (segment) => this.#oweReset(segment, null),
       pathManagerFault: (error) => pathControl.fault(error),
-      takePort: (address, remote, remotePort) => this.#takePort(address, remote, remotePort),
+      takePort: (address, remote, remotePort) =>
+        this.#ports.find(
+          (port) => this.#demux.find(address, port, remote, remotePort) === undefined,
+        ),
     }
     const stack = this
     this.#passive = new PassiveOpener(this.context, {
@@ -134,10 +139,7 @@ export class Stack {
       config: this.config,
       isEndpointPort: (port) => pathControl.isEndpointPort(port),
       changed: (connection) => this.touch(connection),
-      adopt: (connection, notify) => {
-        this.#connections.add(connection)
-        this.#owners.set(connection, notify)
-      },
+      adopt: (connection, notify) => this.#adopt(connection, notify),
       oweReset: (segment, reason) => this.#oweReset(segment, reason),
       oweReply: (segment) => this.#replies.push({ link: this.#arrivals.link, segment }),
     })
@@ -178,56 +180,19 @@ export class Stack {
   connect(
     remote: IpAddress,
     remotePort: number,
-    options: {
-      local: IpAddress | null
-      localPort: number
-      plain: boolean
-      settings?: TcpSettings
-      families?: AddressFamilies
-      /** The SYN may carry data, or ask for a cookie (RFC 7413). */
-      fastOpen?: FastOpenWish
-    },
+    options: ActiveOpenOptions,
     notify: Notify,
   ): Connection | null {
-    const now = this.clock.now()
-    const path = this.#pathFor(remote, options.local)
-    if (path === null) return null
-    const blackholed = !options.plain && isBlackholed(this.context, now)
-    if (blackholed) this.counters.MPCapableSYNTXDisabled++
-    const connection = createConnection(this.context, {
-      role: 'client',
-      remote,
-      remotePort,
-      plain: options.plain || blackholed,
-      settings: options.settings,
-      families: options.families,
-      now,
-    })
+    const connection = activeOpen(this.context, remote, remotePort, options, this.clock.now())
     if (connection === null) return null
-    const subflow = openSubflow(this.context, connection, path, remote, remotePort, now, {
-      localAddressId: 0,
-      remoteAddressId: 0,
-      backup: false,
-      localPort: options.localPort === 0 ? undefined : options.localPort,
-    })
-    if (subflow === null) {
-      releaseConnection(this.context, connection)
-      return null
-    }
-    if (options.fastOpen !== undefined) {
-      synWithData(this.context, this.context.fastOpenCache, connection, subflow, options.fastOpen)
-    }
-    this.#connections.add(connection)
-    this.#owners.set(connection, notify)
+    this.#adopt(connection, notify)
     this.touch(connection)
     return connection
   }
 
-  /** Whether a SYN to `remote` may carry data: there is a cookie, or none is wanted. */
-  hasFastOpenCookie(remote: IpAddress, local: IpAddress | null): boolean {
-    const path = this.#pathFor(remote, local)
-    if (path === null) return false
-    return (this.context.fastOpenCache.get(path.address, remote)?.cookie ?? null) !== null
+  #adopt(connection: Connection, notify: Notify): void {
+    this.#connections.add(connection)
+    this.#owners.set(connection, notify)
   }
 
   /** Who is told of a connection's events; null = nobody any more. */
@@ -308,38 +273,7 @@ export class Stack {
 
   /** A free port of the configured range, or the part of it in `range` (0 = open), for who binds none. */
   freePort(range: readonly [number, number] = [0, 0]): number {
-    return this.#findPort(() => true, range)
-  }
-
-  #pathFor(remote: IpAddress, local: IpAddress | null): LocalPath | null {
-    if (local !== null) {
-      return this.context.paths.find((each) => sameAddress(each.address, local)) ?? null
-    }
-    // The first path is the initial subflow's; another only if its family is wrong.
-    return (
-      this.context.paths.find((each) => each.address.family === remote.family) ??
-      nearestPath(this.#paths, remote)
-    )
-  }
-
-  #takePort(address: IpAddress, remote: IpAddress, remotePort: number): number {
-    return this.#findPort(
-      (port) => this.#demux.find(address, port, remote, remotePort) === undefined,
-    )
-  }
-
-  /** From a random start, the first port that nobody listens on and that is free; 0 if none is. */
-  #findPort(isFree: (port: number) => boolean, range: readonly [number, number] = [0, 0]): number {
-    const first = Math.max(this.config.ports[0], range[0])
-    const last = Math.min(this.config.ports[1], range[1] || 65_535)
-    if (first > last) return 0
-    const count = last - first + 1
-    const start = this.#random.below(count)
-    for (let i = 0; i < count; i++) {
-      const port = first + ((start + i) % count)
-      if (!this.#passive.isListening(port) && isFree(port)) return port
-    }
-    return 0
+    return this.#ports.find(() => true, range)
   }
 
   // ------------------------------------------------------------------ the turn
