@@ -1,7 +1,8 @@
 // Bugs on purpose, which the fuzzer must find: fuzz.test.ts runs them, `npm run fuzz` does not unless one
 // is named.
 
-import { MP_FASTCLOSE, parseMptcpOption } from '../../ts/wire/mptcp-options.js'
+import { MP_FASTCLOSE } from '../../ts/wire/mptcp-options.js'
+import { parseMptcpOption } from '../../ts/wire/parse-mptcp.js'
 import type { Target } from './target.js'
 
 const kept: Uint8Array[] = []

@@ -2,14 +2,11 @@
 // is read, and what parses and is written again parses to the same.
 
 import { isDeepStrictEqual } from 'node:util'
+import { emitMptcpOption } from '../../ts/wire/emit-mptcp.js'
 import { emitIcmp, parseIcmp } from '../../ts/wire/icmp.js'
 import { emitIp, headerSum, type IpPacket, parseIp, pseudoHeaderSum } from '../../ts/wire/ip.js'
-import {
-  emitMptcpOption,
-  MP_CAPABLE,
-  mptcpOptionLength,
-  parseMptcpOption,
-} from '../../ts/wire/mptcp-options.js'
+import { MP_CAPABLE, mptcpOptionLength } from '../../ts/wire/mptcp-options.js'
+import { parseMptcpOption } from '../../ts/wire/parse-mptcp.js'
 import type { Segment } from '../../ts/wire/segment.js'
 import { emitSegment, headerLength, parseSegment } from '../../ts/wire/tcp.js'
 import { emitTcpOptions, emittedLength, parseTcpOptions } from '../../ts/wire/tcp-options.js'

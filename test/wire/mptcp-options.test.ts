@@ -2,10 +2,10 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { emitMptcpOption } from '../../ts/wire/emit-mptcp.js'
 import {
   ADD_ADDR,
   DSS,
-  emitMptcpOption,
   MP_CAPABLE,
   MP_FAIL,
   MP_FASTCLOSE,
@@ -15,9 +15,9 @@ import {
   type MpCapableOption,
   type MptcpOption,
   mptcpOptionLength,
-  parseMptcpOption,
   REMOVE_ADDR,
 } from '../../ts/wire/mptcp-options.js'
+import { parseMptcpOption } from '../../ts/wire/parse-mptcp.js'
 import { ACK, SYN } from '../../ts/wire/segment.js'
 import { mptcpOption, PHASE_FLAGS, phase, u8 } from './arbitraries.js'
 import { embedded, guarded, hex } from './harness.js'

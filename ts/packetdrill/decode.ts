@@ -3,7 +3,8 @@
 
 import { readU16, readU32 } from '../wire/big-endian.js'
 import { type IpPacket, parseIp } from '../wire/ip.js'
-import { MPTCP_KIND, parseMptcpOption } from '../wire/mptcp-options.js'
+import { MPTCP_KIND } from '../wire/mptcp-options.js'
+import { parseMptcpOption } from '../wire/parse-mptcp.js'
 import type { TcpOption, TcpPacket } from './ast.js'
 import type { Bindings } from './bindings.js'
 import { mptcpNodeOf, NOWHERE } from './decode-mptcp.js'

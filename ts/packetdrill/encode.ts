@@ -3,8 +3,9 @@
 
 import type { IpAddress } from '../wire/address.js'
 import { writeU16, writeU32 } from '../wire/big-endian.js'
+import { emitMptcpOption } from '../wire/emit-mptcp.js'
 import { emitIp, headerSum, PROTOCOL_TCP, pseudoHeaderSum } from '../wire/ip.js'
-import { emitMptcpOption, mptcpOptionLength } from '../wire/mptcp-options.js'
+import { mptcpOptionLength } from '../wire/mptcp-options.js'
 import type { SackBlock, TcpOption, TcpPacket } from './ast.js'
 import { BindingError, type Bindings } from './bindings.js'
 import { mptcpOptionOf } from './encode-mptcp.js'

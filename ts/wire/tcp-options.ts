@@ -3,13 +3,9 @@
 // segment looks like everyone else's and meets a peer's fast path.
 
 import { readU16, readU32, writeU16, writeU32 } from './big-endian.js'
-import {
-  emitMptcpOption,
-  MPTCP_KIND,
-  type MptcpOption,
-  mptcpOptionLength,
-  parseMptcpOption,
-} from './mptcp-options.js'
+import { emitMptcpOption } from './emit-mptcp.js'
+import { MPTCP_KIND, type MptcpOption, mptcpOptionLength } from './mptcp-options.js'
+import { parseMptcpOption } from './parse-mptcp.js'
 import type { FastOpenOption, TcpOptions } from './segment.js'
 import { SYN } from './tcp-flags.js'
 
