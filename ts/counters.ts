@@ -56,6 +56,7 @@ export const COUNTER_MEANINGS = {
   TcpExtTCPKeepAlive: 'keep-alives sent',
   TcpExtTCPTimeWaitOverflow: 'TIME-WAIT ended early: too many of them',
   TcpExtOutOfWindow: 'segments outside the receive window',
+  TcpExtOutOfWindowIcmps: 'ICMP errors about nothing that is in flight',
   // MPTCP, Linux names.
   MPCapableSYNRX: 'MP_CAPABLE SYNs received',
   MPCapableSYNTX: 'connections opened with MP_CAPABLE',

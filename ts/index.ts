@@ -47,6 +47,7 @@ export {
 } from './socket/mptcp-socket.js'
 export { type MptcpConnectOptions, MptcpStack } from './socket/mptcp-stack.js'
 export type { MptcpControlMessage, MptcpMessage } from './socket/receive.js'
+export type { MptcpExtendedError } from './socket/zero-copy.js'
 export type { MptcpStackOptions } from './stack/config.js'
 export type {
   MptcpPathControl,

@@ -175,6 +175,9 @@ const COMMANDS = [
   "test $(nstat -jasz MPTcpExtMPJoinSynRx | jq '.kernel.MPTcpExtMPJoinSynRx // 0') = 0 -a -n x",
   "nstat -as | grep -q -i 'mptcp.*rx' | head -n 1 | tail -1 | wc -l; ! cat",
   'A=1 echo "x $((1+2*(3-4)/5)) $(echo a\\ b)" | grep -c a >/dev/null 2>&1; sleep 0.1; exit 1',
+  'x=$(echo 1); y="a $x"; test $((x + 2 * 3 % 2)) -eq 1 > /tmp/f 2>&1 || cat < /tmp/f >> /tmp/g',
+  "printf '%s-%x\\n' $OPT_LOCAL_IP 10 | grep -E '[[:digit:]]+|a' /tmp/f /proc/net/tcp | wc -l",
+  'echo 1 > /proc/sys/net/ipv4/tcp_sack; . ./defaults.sh; sh -c "set -e; false"; ip link set mtu 1400',
   'ss -M; tc qdisc; ethtool -K; true && set -e; check_mptcp_info.sh subflows 1',
 ]
 

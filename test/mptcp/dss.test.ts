@@ -167,6 +167,18 @@ describe.each(BACKENDS)('mappings, %s core', (core) => {
     c.reads(100)
   })
 
+  it('where there are other subflows, data without any option, unmapped, resets its subflow at once', () => {
+    const c = established({ core })
+    const peer = joined(c)
+    c.receives({ seq: 1, ack: 1, data: pattern(1, 10), mptcp: [map(1, 1, 10)] })
+    c.sendsAll()
+    c.receives({ seq: 11, ack: 1, data: 10 })
+    c.sends({ flags: 'R.', mptcp: [{ subtype: MP_TCPRST, reason: 6 }] })
+    c.receives({ seq: 1, ack: 1, data: pattern(11, 10), mptcp: [map(11, 1, 10)] }, peer)
+    c.sends({ peer, mptcp: [{ ack: 21 }] })
+    c.reads(20)
+  })
+
   it('data in order beyond the shared edge is taken: TCP has let it in', () => {
     const c = established({ core, stack: { receiveBufferBytes: 4096 } })
     const peer = joined(c)
@@ -298,6 +310,17 @@ describe.each(BACKENDS)('DSS checksums, %s core', (core) => {
     expect(c.stack.counters.DSSNotMatching).toBe(0)
   })
 
+  it('a mapping of bytes passed up already, and of more, cannot be summed: it resets the subflow', () => {
+    const c = established(withChecksums)
+    const first = pattern(1, 100)
+    c.receives({ seq: 1, ack: 1, data: first, mptcp: [summed(c, map(1, 1, 100), first)] })
+    c.sendsAll()
+    c.reads(100)
+    const more = summed(c, map(51, 51, 100), pattern(51, 100))
+    c.receives({ seq: 101, ack: 1, data: pattern(101, 50), mptcp: [more] })
+    isReset(c, 1)
+  })
+
   it('with another subflow a wrong checksum resets this one, with MP_FAIL', () => {
     const c = established(withChecksums)
     const peer = joined(c)
@@ -326,6 +349,36 @@ describe.each(BACKENDS)('DSS checksums, %s core', (core) => {
     c.sendsAll()
     c.reads(150)
     expect(c.connection.fallbackReason).toBe('DSSCorruptionFallback')
+  })
+
+  it('once both have said MP_FAIL, what was kept is DATA_ACKed, until the infinite mapping comes', () => {
+    const c = established(withChecksums)
+    c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
+    c.sendsAll()
+    const answer = { subtype: MP_FAIL, dsnHigh: 0, dsnLow: 0 } as const
+    c.receives({ seq: 101, ack: 1, mptcp: [answer] })
+    c.sends({ flags: '.', ack: 101, mptcp: [{ ack: 101 }] })
+    c.reads(100)
+    const infinite = dss({ ack: 1, dsn: 101, ssn: 101, length: 0, checksum: 0 })
+    c.receives({ seq: 101, ack: 1, data: pattern(101, 50), mptcp: [infinite] })
+    c.reads(50)
+    expect(c.connection.fallbackReason).toBe('DSSCorruptionFallback')
+    expect(c.stack.counters).toMatchObject({ MPFailTx: 1, MPFailRx: 1, InfiniteMapRx: 1 })
+  })
+
+  it('and an ACK of new data without options says that the peer is plain TCP already', () => {
+    const c = established(withChecksums)
+    c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
+    c.receives({ seq: 101, ack: 1, mptcp: [{ subtype: MP_FAIL, dsnHigh: 0, dsnLow: 0 }] })
+    c.reads(100)
+    c.writes(30)
+    c.sendsAll()
+    c.receives({ seq: 101, ack: 31 })
+    expect(c.connection).toMatchObject({
+      mode: 'fallback',
+      fallbackReason: 'DSSCorruptionFallback',
+      snd: { una: 31 },
+    })
   })
 
   it('a MP_FAIL that is never answered ends the subflow', () => {

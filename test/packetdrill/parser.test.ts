@@ -35,6 +35,14 @@ describe('a script', () => {
     expect(script.defines).toEqual({ CC: '"reno"', VALUE: '7' })
   })
 
+  test('is refused where time runs backwards', () => {
+    const text = '0 `true`\n0.2 `true`\n0.1 `true`\n'
+    expect(refusal(() => parseScript(text, 'x.pkt'))).toBe(
+      'x.pkt:3:1: the time 0.1 lies before that of the event before',
+    )
+    expect(parseScript('0.2 `true`\n+0 `true`\n0.1 `true`\n', 'x.pkt').events).toHaveLength(3)
+  })
+
   test('is refused without an event', () => {
     expect(refusal(() => parseScript('--a=1\n`true`', 'x.pkt'))).toBe(
       'x.pkt:2:7: unexpected end of file, expected an event: a time and what happens then',
@@ -207,6 +215,15 @@ describe('a packet', () => {
       'x.pkt:1:6: encapsulation (ipv4) is not supported: the stack is TCP only',
     ],
     ['> gre: . 1:1(0)', 'x.pkt:1:6: encapsulation (gre) is not supported: the stack is TCP only'],
+    [
+      '< encap psp spi 1 . 1:1(0)',
+      'x.pkt:1:6: encapsulation (encap) is not supported: the stack is TCP only',
+    ],
+    ['< sctp: INIT', 'x.pkt:1:6: SCTP packets are not supported: the stack is TCP only'],
+    [
+      '< . 1:1(0) win 1 {rep tcp seq_num 1}',
+      'x.pkt:1:21: changing bytes of a packet ({rep …}, [mut …]) is not supported',
+    ],
   ])('%s is refused', (text, message) => {
     expect(refusal(() => packet(text))).toBe(message)
   })
@@ -228,6 +245,23 @@ describe('an ICMP message', () => {
       id: 7,
       echoed: { protocol: 'raw', payloadBytes: 8 },
     })
+  })
+
+  test.each([
+    ['< icmp nonsense', "x.pkt:1:11: unexpected 'nonsense', expected an ICMP type: echo_reply, "],
+    ['< icmp type_300', "x.pkt:1:11: unexpected 'type_300', expected an ICMP type"],
+    [
+      '< icmp unreachable frag_neded mtu 1200',
+      "x.pkt:1:23: unexpected 'frag_neded', expected a code of unreachable: net_unreachable, ",
+    ],
+    ['< icmp time_exceeded nonsense', "unexpected 'nonsense', expected a code of time_exceeded"],
+    ['< icmp unreachable host_unreachable mtu 9', 'x.pkt:1:40: mtu stands only behind unreach'],
+  ])('%s is refused', (text, message) => {
+    expect(refusal(() => action(text))).toContain(message)
+  })
+
+  test('may say its numbers', () => {
+    expect(action('< icmp type_3 code_4 mtu 1200')).toMatchObject({ mtu: 1200, code: 'code_4' })
   })
 
   test('is known by name in either family', () => {
@@ -449,6 +483,7 @@ describe('a call', () => {
     ['f(1 = 0', "x.pkt:1:8: unexpected '=', expected ',' or ')'"],
     ['f(1)', "x.pkt:1:8: unexpected end of file, expected '=' and the call's result"],
     ['f({a=1, 2}) = 0', "x.pkt:1:12: unexpected '2', expected a field, NAME = VALUE"],
+    ['f(1) = -1 EFOO (x)', "x.pkt:1:14: unexpected 'EFOO', expected an errno"],
     ['f({(label 1)}) = 0', 'x.pkt:1:7: MPLS and GRE structures are not supported'],
     ['f(99999999999999999999999) = 0', 'a number 99999999999999999999999 is too large'],
   ])('%s is refused', (text, message) => {

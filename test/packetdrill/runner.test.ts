@@ -266,3 +266,20 @@ describe('assertions', () => {
     expect(run(`${OPEN}+0 %{ assert tcpi_snd_cwnd == 1, tcpi_snd_cwnd }%\n`)[0]).toMatch(/10/)
   })
 })
+
+describe('what cannot be on the wire', () => {
+  it.each([
+    ['P. 1:65536(65535) ack 1 win 9', /65555 bytes are more than an IP packet has room for/],
+    ['. 1:1(0) ack 1 win 9 <nop>', /the options take 1 bytes: pad them to a multiple of 4/],
+    [`. 1:1(0) ack 1 win 9 <${Array(44).fill('nop').join()}>`, /a TCP header has room for 40/],
+  ])('%.30s is refused', (packet, problem) => {
+    expect(run(`${OPEN}+0 < ${packet}\n`)[0]).toMatch(problem)
+    expect(run(`${OPEN}+0 < ${packet}\n`, { ipVersion: 'ipv6' })[0]).toMatch(problem)
+  })
+})
+
+it('a flow label that the stack does not write is missed, on IPv6', () => {
+  const text = OPEN.replace('> S.', '> (flowlabel 0x1) S.')
+  expect(run(text, { ipVersion: 'ipv6' })[0]).toMatch(/flow label: the packet bears none/)
+  expect(run(text)).toEqual([])
+})

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { parseScript } from '../../ts/packetdrill/parser.js'
 import { describeFailure, findScripts, runSuite } from '../../ts/packetdrill/report.js'
 import { runScript } from '../../ts/packetdrill/runner.js'
+import { suiteDefines } from '../../ts/packetdrill/settings.js'
 
 const FOLDER = fileURLToPath(new URL('../scripts', import.meta.url))
 const files = findScripts([FOLDER])
@@ -30,7 +31,7 @@ describe('a script of ours', () => {
   it('runs alike whatever the seed', () => {
     for (const file of files) {
       for (const seed of [2, 3]) {
-        const script = parseScript(readFileSync(file, 'utf8'), file)
+        const script = parseScript(readFileSync(file, 'utf8'), file, suiteDefines('ipv4'))
         const failure = runScript(script, { core: 'js', seed })
         expect(failure === null ? '' : describeFailure(failure).join('\n'), `seed ${seed}`).toBe('')
       }

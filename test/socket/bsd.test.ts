@@ -149,7 +149,7 @@ describe('what a call refuses', () => {
     ['accept without listening', 'EINVAL', (w, fd) => w.a.accept(fd)],
     ['accept when nobody called', 'EAGAIN', (w, fd) => w.a.accept(listen(w.a, 1, 1, fd))],
     ['read before a connection', 'ENOTCONN', (w, fd) => w.a.read(fd, Buffer.alloc(1))],
-    ['write before a connection', 'ENOTCONN', (w, fd) => w.a.write(fd, Buffer.alloc(1))],
+    ['write before a connection', 'EPIPE', (w, fd) => w.a.write(fd, Buffer.alloc(1))],
     ['write while connecting', 'EAGAIN', (w, fd) => w.a.write(connect(w, fd), Buffer.alloc(1))],
     ['shutdown before a connection', 'ENOTCONN', (w, fd) => w.a.shutdown(fd, C.SHUT_WR)],
     [

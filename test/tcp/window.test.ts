@@ -17,7 +17,10 @@ describe.each(BACKENDS)('window, %s core', (core) => {
     c.sends({ seq: 1 + MSS, length: MSS })
     // The rest of the window is less than a segment: it waits (RFC 9293 §3.8.6.2.1).
     c.sendsNothing()
+    // So does less than half of the largest window, though nothing is in flight, until a timeout.
     c.receives({ seq: 1, ack: 1 + 2 * MSS, window: 1024 })
+    c.sendsNothing()
+    c.after(250)
     c.sends({ seq: 1 + 2 * MSS, length: 1024 })
     c.sendsNothing()
   })

@@ -49,6 +49,7 @@ export function addPacketdrill(program: Command): void {
         toleranceUsecs: options.tolerance_usecs,
         verbose: options.verbose ?? false,
         write: (line) => process.stdout.write(`${line}\n`),
+        writeError: (line) => process.stderr.write(`${line}\n`),
       })
       if (result.unreadable > 0) process.exitCode = STATUS_USAGE
       else if (result.failed > 0) process.exitCode = STATUS_FAILED

@@ -196,7 +196,8 @@ export function isForsaken(connection: Connection): boolean {
   return accepted && !detached && !subflows.some(isLive)
 }
 
-function isReleased(connection: Connection): boolean {
+/** Nothing is left of it but what the application has not read: subflows hold nothing for it any more. */
+export function isReleased(connection: Connection): boolean {
   return connection.snd.account === 0
 }
 

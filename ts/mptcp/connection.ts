@@ -108,6 +108,10 @@ export interface Connection {
     moreSince: number
     /** Data before this is not held by a cork. */
     pushed: number
+    /** End of the last piece below a full segment that was sent: Nagle's algorithm waits for its ACK. */
+    smallEnd: number
+    /** Ends of records (MSG_EOR) not sent yet, in order: no segment goes over one. */
+    readonly recordEnds: number[]
     /** Reinjections, and their bytes. */
     retransmits: number
     bytesRetransmitted: number

@@ -50,6 +50,12 @@ export interface MptcpConfig {
   finWithDataFin: boolean
   /** An ADD_ADDR without echo is sent again after the RTO, at most this late. */
   addAddrTimeoutMs: number
+  /** Longest retransmission timeout of TCP. */
+  maxRtoMs: number
+  /** cwnd is cut after an idle time, RFC 5681 §4.1. */
+  slowStartAfterIdle: boolean
+  /** Segments that a link with segmentation offload is given at once, at least: Linux's tcp_min_tso_segs. */
+  leastBurst: number
   timestamps: boolean
   sack: boolean
   windowScaling: boolean

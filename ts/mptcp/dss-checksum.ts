@@ -30,12 +30,13 @@ export function pseudoHeaderSum(
   )
 }
 
-/** Sum of the first `length` bytes of a chain, which holds as many. */
+/** Sum of the first `length` bytes of a chain; of all of it if it holds fewer. */
 export function chainSum(core: MptcpCore, chain: number, length: number): number {
   const { u32, kernel } = core
   let sum = 0
   let at = 0
-  for (let record = chain; at < length; record = u32[(record + RECORD_NEXT) >> 2]) {
+  let record = chain
+  while (record !== 0 && at < length) {
     const whole = u32[(record + RECORD_LENGTH) >> 2]
     const count = Math.min(whole, length - at)
     const part =
@@ -45,6 +46,7 @@ export function chainSum(core: MptcpCore, chain: number, length: number): number
     // Bytes at an odd place count in the other half of their word.
     sum += at & 1 ? ((part & 0xff) << 8) | (part >> 8) : part
     at += count
+    record = u32[(record + RECORD_NEXT) >> 2]
   }
   return fold(sum)
 }

@@ -12,9 +12,10 @@ import {
   SYN_ACKED,
   TEXT,
 } from '../tcp/outcome.js'
-import { oweAckNow } from '../tcp/receive.js'
+import { finAckMayWait, oweAckLater, oweAckNow } from '../tcp/receive.js'
+import { ACK_NOW } from '../tcp/tcb.js'
 import { MP_FAIL, MP_FASTCLOSE, MP_TCPRST, type MpFailOption } from '../wire/mptcp-options.js'
-import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
+import { ACK, FIN, RST, type Segment, SYN } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
@@ -71,6 +72,9 @@ export function subflowSegment(
   const sent = acknowledgedEnd(connection)
   const received = receivedEnd(context, connection)
   if (outcome & SYN_ACKED && !handshakeDone(context, connection, subflow, segment, now)) return
+  // As Linux: the ACK of a bare FIN waits a little, for the application to close as well.
+  const bareFin = outcome & FIN_REACHED && segment.flags & FIN && segment.payloadLength === 0
+  if (bareFin && connection.mode === 'fallback') finAckMayWait(tcb, now)
   if (outcome & ACKED) subflowAcked(context, connection, subflow, segment)
   if (connection.mode === 'mptcp') takeOptions(context, connection, subflow, segment, now)
   if (connection.mode === 'fallback') fallbackArrives(context, connection, subflow)
@@ -102,7 +106,13 @@ function handshakeDone(
 ): boolean {
   connection.events |= EVENT_SUBFLOWS
   if (subflow.kind === 'initial') {
-    if (subflow.opener) synDataAnswered(context, connection, subflow, segment)
+    if (subflow.opener) {
+      synDataAnswered(context, connection, subflow, segment)
+      // As Linux: what a writer waits to send is the third ACK.
+      const { ack } = subflow.tcb
+      const isPlain = connection.mode === 'fallback' && ack.owed === ACK_NOW
+      if (isPlain && connection.wantsWrite) oweAckLater(subflow.tcb, now)
+    }
     if (connection.mode !== 'fallback') {
       if (subflow.opener) synAckArrived(context, connection, subflow, segment, now)
       else thirdAckArrived(context, connection, subflow, segment)
@@ -149,6 +159,11 @@ function subflowAcked(
     if (!subflow.sawDss) subflow.resetOwed = RESET_MIDDLEBOX
     return
   }
+  // After a failed checksum Linux is plain TCP before its infinite mapping has reached us.
+  if (subflow.checksumsVoid) {
+    fallBack(context, connection, subflow, 'DSSCorruptionFallback')
+    return
+  }
   // Never once another subflow may have carried data.
   if (connection.snd.una === 1 + subflow.synDataSent && connection.nextSubflowId === 1) {
     fallBack(context, connection, subflow, 'DssFallback')
@@ -159,7 +174,8 @@ function subflowAcked(
 function fallbackArrives(context: Context, connection: Connection, subflow: Subflow): void {
   const { snd } = connection
   const { tcb } = subflow
-  snd.right = Math.max(snd.right, tcb.snd.right + snd.fallbackDelta)
+  // Plain TCP's window may shrink (RFC 9293 §3.8.6), where MPTCP's may not.
+  snd.right = tcb.snd.right + snd.fallbackDelta
   dataAckArrives(context, connection, tcb.snd.una + snd.fallbackDelta)
 }
 
@@ -223,10 +239,18 @@ function unmapped(
   subflow: Subflow,
   segment: Segment,
 ): void {
-  const first = !subflow.sawDss && subflow.mappings.list.length === 0
-  if (first && segment.payloadLength > 0 && segment.options.mptcp.length === 0) {
+  const bare = segment.payloadLength > 0 && segment.options.mptcp.length === 0
+  const first = (!subflow.sawDss || subflow.checksumsVoid) && subflow.mappings.list.length === 0
+  // Where there are others, a subflow whose options are taken away is of no use, as Linux judges: its data
+  // comes on one of them at once, rather than when a window is full.
+  if (bare && !first && connection.nextSubflowId > 1) {
+    subflow.resetOwed = RESET_MIDDLEBOX
+    return
+  }
+  if (bare && first) {
     if (subflow.kind === 'initial' && connection.subflows.length === 1) {
-      fallBack(context, connection, subflow, 'MPCapableDataFallback')
+      const reason = subflow.checksumsVoid ? 'DSSCorruptionFallback' : 'MPCapableDataFallback'
+      fallBack(context, connection, subflow, reason)
       fallbackArrives(context, connection, subflow)
       deliver(context, connection, subflow)
     } else subflow.resetOwed = RESET_MIDDLEBOX

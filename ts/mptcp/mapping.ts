@@ -66,6 +66,8 @@ export function addMapping(
   }
   const before = index > 0 ? list[index - 1] : undefined
   if (before !== undefined && before.end > start) return 'MAPPING_CONFLICT'
+  // Of bytes that another mapping has passed up: its checksum can never be taken.
+  if (checksum !== null && start < consumed) return 'MAPPING_CONFLICT'
   if (same !== undefined && same.start < end) return 'MAPPING_CONFLICT'
   if (list.length >= MAX_MAPPINGS) return 'MAPPING_TOO_MANY'
   const handle = context.core.kernel.mptcp_extension_take()

@@ -105,6 +105,8 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       more: false,
       moreSince: 0,
       pushed: 1,
+      smallEnd: 0,
+      recordEnds: [],
       retransmits: 0,
       bytesRetransmitted: 0,
       fallbackDelta: 0,
@@ -200,6 +202,7 @@ export function createSubflowTcb(
     sack: config.sack,
     windowScaling: config.windowScaling,
     settings: connection.settings,
+    maxRtoMs: config.maxRtoMs,
   })
 }
 

@@ -242,7 +242,8 @@ function infiniteMappingArrives(context: Context, connection: Connection, subflo
     subflow.resetOwed = RESET_MPTCP_ERROR
     return
   }
-  const reason = hasFailed(subflow) ? 'DSSCorruptionFallback' : 'DssFallback'
+  const failed = hasFailed(subflow) || subflow.checksumsVoid
+  const reason = failed ? 'DSSCorruptionFallback' : 'DssFallback'
   fallBack(context, connection, subflow, reason)
 }
 
@@ -256,15 +257,21 @@ function failArrives(
   subflow: Subflow,
   option: MpFailOption,
 ): void {
-  const isAnswer = hasFailed(subflow)
   // Once another subflow has carried data, no infinite mapping explains what is in flight.
   if (connection.nextSubflowId > 1) {
     subflow.resetOwed = RESET_MIDDLEBOX
     return
   }
+  if (hasFailed(subflow)) {
+    // The answer to ours. The infinite mapping comes with the peer's next data only, for which it may need
+    // the DATA_ACK of what we have kept: until then that is taken, whatever its checksum.
+    subflow.failDeadline = Number.POSITIVE_INFINITY
+    subflow.checksumsVoid = true
+    return
+  }
   fallBack(context, connection, subflow, 'DSSCorruptionFallback')
   connection.snd.infiniteMappingOwed = true
-  if (!isAnswer) subflow.pendingOptions.push(option)
+  subflow.pendingOptions.push(option)
 }
 
 /** MP_FASTCLOSE, on an ACK or on a RST: with our key it ends the connection (§3.5). */

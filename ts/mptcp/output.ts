@@ -1,6 +1,7 @@
 // Everything that one connection sends in a turn: resets, the handshakes, retransmissions, new data by
 // the scheduler, then the ACKs still owed. The only place from which segments leave.
 
+import { noteWaiting, type Waiting } from '../tcp/chrono.js'
 import { closeSending, destroy } from '../tcp/close.js'
 import {
   type Limits,
@@ -11,7 +12,7 @@ import {
 } from '../tcp/output.js'
 import { ackSent, duplicateReported, hasSackRanges, oweAckNow, sackRanges } from '../tcp/receive.js'
 import { append as appendChunk } from '../tcp/send-queue.js'
-import { ACK_NOW, timestampNow } from '../tcp/tcb.js'
+import { ACK_NOW, type Tcb, timestampNow } from '../tcp/tcb.js'
 import { windowField } from '../tcp/window.js'
 import { mptcpOptionLength, REMOVE_ADDR } from '../wire/mptcp-options.js'
 import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
@@ -37,7 +38,7 @@ import {
 import { windowEdge } from './receive-queue.js'
 import { nextReinjection, takeReinjected } from './reinject.js'
 import { pickSubflow } from './scheduler/candidates.js'
-import { isCorked, slices } from './send-queue.js'
+import { isCorked, recordEnd, slices } from './send-queue.js'
 import { isDataClosed } from './state.js'
 import { isLive, type Subflow } from './subflow.js'
 
@@ -61,7 +62,13 @@ const segment: Segment = {
   payloadOffset: 0,
   payloadLength: 0,
 }
-const limits: Limits = { optionBytes: 0, window: Number.POSITIVE_INFINITY, limit: 0 }
+const limits: Limits = {
+  optionBytes: 0,
+  window: Number.POSITIVE_INFINITY,
+  limit: 0,
+  leastBurst: 2,
+  slowStartAfterIdle: false,
+}
 
 /** Sends what the connection has to send at `now`. */
 export function output(context: Context, connection: Connection, now: number): void {
@@ -85,6 +92,18 @@ export function output(context: Context, connection: Connection, now: number): v
     sendAcks(context, connection, subflow, now)
   }
   connection.rcv.windowOwed = false
+  for (const { tcb } of connection.subflows) noteWaiting(tcb, waitingFor(connection, tcb), now)
+}
+
+/** What the sender waits for, for TCP_INFO. */
+function waitingFor({ snd, wantsWrite }: Connection, tcb: Tcb): Waiting {
+  if (snd.nxt < snd.end) {
+    // What is held back although nothing is in flight, the window holds back.
+    return snd.right <= snd.nxt || (tcb.sent.length === 0 && !snd.cork) ? 'window' : 'network'
+  }
+  // A SYN alone is no data.
+  if (tcb.sent.length === 0 || tcb.snd.una === 0) return 'nothing'
+  return wantsWrite && usableWindow(tcb) > 0 ? 'buffer' : 'network'
 }
 
 /** Only the ACKs that must leave at once: called inside a batch, where a reply is owed. */
@@ -113,9 +132,13 @@ function answerBeforeTheEnd(context: Context, connection: Connection, now: numbe
 function pump(context: Context, connection: Connection, subflow: Subflow, now: number): void {
   const { tcb, path } = subflow
   limits.optionBytes = connection.mode === 'fallback' ? 0 : DATA_OPTION_BYTES
+  // Deviates: RFC 8684 §3.3.5 keeps to each subflow's own window as well; as Linux, the connection's counts on
+  // every subflow, since it is one buffer.
   limits.window =
     connection.mode === 'fallback' ? fallbackEdge(connection) : Number.POSITIVE_INFINITY
   limits.limit = path.limit
+  limits.leastBurst = context.config.leastBurst
+  limits.slowStartAfterIdle = context.config.slowStartAfterIdle
   let outgoing = nextSegment(tcb, now, limits)
   while (outgoing !== null) {
     emit(context, connection, subflow, outgoing, now)
@@ -148,7 +171,8 @@ function pushPending(context: Context, connection: Connection, now: number): voi
     const bare = connection.mode === 'fallback' && !infinite
     const mss = payloadRoom(tcb, bare ? 0 : DATA_OPTION_BYTES)
     const offset = reinjection === null ? snd.nxt : reinjection.start
-    const available = reinjection === null ? fresh : reinjection.end - reinjection.start
+    const end = reinjection === null ? recordEnd(connection, offset) : reinjection.end
+    const available = Math.min(reinjection === null ? fresh : end - offset, end - offset)
     let length = Math.min(available, Math.max(usableWindow(tcb), mss), MAX_MAPPING)
     if (connection.checksum)
       length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
@@ -157,9 +181,10 @@ function pushPending(context: Context, connection: Connection, now: number): voi
     if (length > mss) {
       // Full segments; the last, partial one rides along where it need not wait.
       const partial = length % mss
-      const ends = reinjection === null && offset + length === snd.end
-      if (!ends || isHeld(connection, length)) length -= partial
-    } else if (length < mss && reinjection === null && isHeld(connection, length)) return
+      const ends = reinjection === null && offset + length === end
+      if (!ends || isHeld(connection, tcb, offset + length)) length -= partial
+    } else if (length < mss && reinjection === null && isHeld(connection, tcb, offset + length))
+      return
     const record = slices(context, connection, offset, length)
     if (record === 0) return
     const chunk = appendChunk(
@@ -168,12 +193,15 @@ function pushPending(context: Context, connection: Connection, now: number): voi
       length,
       offset,
       // The end of what was written, or of what the window takes: nothing follows soon.
-      (offset + length === snd.end && !snd.more) || offset + length === snd.right,
+      (offset + length === end && (end < snd.end || !snd.more)) || offset + length === snd.right,
       chunkKind(connection, subflow, offset),
     )
     if (chunk.kind === CHUNK_INFINITE) context.counters.InfiniteMapTx++
     if (reinjection === null) {
       snd.nxt = offset + length
+      // What Fast Open's SYN had carried goes again, and is no small write.
+      const again = offset <= (tcb.fastOpen?.dataBytes ?? 0)
+      if (length % mss !== 0 && !again) snd.smallEnd = snd.nxt
       subflow.dataBytesSent += length
     } else {
       takeReinjected(connection, offset + length)
@@ -196,17 +224,23 @@ function chunkKind(connection: Connection, subflow: Subflow, offset: number): nu
 }
 
 /**
- * Whether a piece below a full segment waits, at the data level: for Nagle's algorithm while anything is
- * unacknowledged (RFC 9293 §3.7.4), and against silly windows if the peer's window cut it short
- * (§3.8.6.2.1).
+ * Whether a piece below a full segment that ends at `end` waits, at the data level: for Nagle's algorithm
+ * while an earlier such piece is unacknowledged, and against silly windows if the peer's window cut it short
+ * (RFC 9293 §3.8.6.2.1). Deviates: from §3.7.4, any unacknowledged data, as Linux: the tail of a long write
+ * need not wait.
  */
-function isHeld(connection: Connection, length: number): boolean {
+function isHeld(connection: Connection, tcb: Tcb, end: number): boolean {
   const { snd } = connection
   if (isCorked(connection)) return true
-  const idle = snd.nxt === snd.una
-  if (idle) return false
-  if (snd.nxt + length < snd.end) return true
-  return !snd.noDelay && snd.fin < 0
+  if (snd.nxt === snd.una) {
+    // MPTCP's window is shared: what fits goes, as in Linux.
+    const isCut = connection.mode === 'fallback' && end === snd.right && end < snd.end
+    return isCut && end - snd.nxt < tcb.snd.maxWindow / 2 && connection.timers.probeBackoff === 0
+  }
+  // The end of a record, with more behind it.
+  if (end === snd.recordEnds[0] && end < snd.end) return false
+  if (end < snd.end) return true
+  return !snd.noDelay && snd.fin < 0 && snd.smallEnd > snd.una
 }
 
 /** ACKs that are owed, and the options that wait for an ACK of their own. */
@@ -267,7 +301,11 @@ function closeSubflows(context: Context, connection: Connection): void {
   // The optimisation of §3.3.3: at most the DATA_FIN is outstanding, and the peer has sent its own.
   const onlyFin = context.config.finWithDataFin && connection.rcv.finReached && snd.una >= snd.fin
   if (isDataClosed(connection.state) || onlyFin) {
-    for (const subflow of connection.subflows) closeSending(subflow.tcb)
+    for (const { tcb } of connection.subflows) {
+      // A join that nobody has answered yet is called off (RFC 9293 §3.10.4).
+      if (tcb.state === 'SYN-SENT') destroy(tcb)
+      else closeSending(tcb)
+    }
   }
 }
 

@@ -69,7 +69,7 @@ export function deliver(
       verdict = 'NO_MAPPING'
       break
     }
-    if (!mapping.verified) {
+    if (!mapping.verified && !subflow.checksumsVoid) {
       if (mapping.end - mapping.start > connection.rcv.right - receivedEnd(context, connection)) {
         if (end < mapping.end && mapping.end > subflow.tcb.rcv.right) {
           context.counters.DataCsumTooLong++

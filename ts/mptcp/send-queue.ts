@@ -157,6 +157,21 @@ export function unsentBytes(connection: Connection): number {
   return connection.snd.end - connection.snd.nxt
 }
 
+/** Bounded: ends of records that an application may have queued; those beyond are no ends. */
+const MOST_RECORD_ENDS = 1024
+
+/** MSG_EOR: what is written next goes in a segment of its own. */
+export function endRecord({ mode, snd }: Connection): void {
+  // MPTCP has no such thing, as in Linux.
+  if (mode === 'fallback' && snd.recordEnds.length < MOST_RECORD_ENDS) snd.recordEnds.push(snd.end)
+}
+
+/** Where the record that begins at `offset`, or has begun before, ends: what was written, if not marked. */
+export function recordEnd({ snd }: Connection, offset: number): number {
+  while (snd.recordEnds.length > 0 && snd.recordEnds[0]! <= offset) snd.recordEnds.shift()
+  return snd.recordEnds[0] ?? snd.end
+}
+
 /** Frees all. */
 export function releaseSendQueue(context: Context, connection: Connection): void {
   const { records } = connection.snd

@@ -50,6 +50,8 @@ export interface Subflow {
    * Infinity = nothing failed.
    */
   failDeadline: number
+  /** Both sides have said MP_FAIL: what comes before the infinite mapping is taken without checksum. */
+  checksumsVoid: boolean
   /** The RST carries MP_FASTCLOSE. */
   fastclose: boolean
   /** Payload bytes that left for the first time at the data level. */
@@ -107,6 +109,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     pendingOptions: [],
     resetOwed: null,
     failDeadline: Number.POSITIVE_INFINITY,
+    checksumsVoid: false,
     fastclose: false,
     dataBytesSent: 0,
     synsSent: 0,

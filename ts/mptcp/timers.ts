@@ -88,7 +88,8 @@ export function armTimers(context: Context, connection: Connection, now: number)
   if (!corked) timers.cork = Number.POSITIVE_INFINITY
   else if (timers.cork === Number.POSITIVE_INFINITY) timers.cork = now + dataTimeout(connection, 0)
 
-  const blocked = live && snd.nxt < snd.end && snd.right <= snd.nxt && snd.una === snd.nxt
+  // Nothing in flight, and yet it waits: for a window that is closed, or too small to be worth it.
+  const blocked = live && snd.nxt < snd.end && snd.right < snd.end && snd.una === snd.nxt
   if (!blocked) {
     timers.probe = Number.POSITIVE_INFINITY
     timers.probeBackoff = 0
@@ -133,7 +134,8 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     timers.probe = Number.POSITIVE_INFINITY
     timers.probeBackoff++
     const subflow = connection.subflows.find(canCarryData)
-    if (subflow !== undefined) {
+    // Where the window has some room, what fits goes instead (RFC 9293 §3.8.6.2.1, the override timeout).
+    if (subflow !== undefined && snd.right <= snd.nxt) {
       subflow.tcb.probe = true
       context.counters.WinProbe++
     }

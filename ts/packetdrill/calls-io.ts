@@ -2,6 +2,7 @@
 // and compared where it gives a string.
 
 import type { MptcpControlMessage } from '../socket/receive.js'
+import type { MptcpExtendedError } from '../socket/zero-copy.js'
 import { formatAddress } from '../wire/address.js'
 import type { Expression } from './ast.js'
 import { constantValue } from './constants.js'
@@ -205,9 +206,26 @@ function compareControl(
     })) {
       const field = requiredField(expected, name)
       if (isEllipsis(field)) continue
-      const number = numberOf(field)
-      if (number !== have) return `${name}: expected ${number}, actual ${have}`
+      const problem =
+        typeof have === 'number' ? compareNumber(name, field, have) : compareError(field, have)
+      if (problem !== null) return problem
     }
+  }
+  return null
+}
+
+function compareNumber(name: string, expected: Expression, have: number): string | null {
+  const number = numberOf(expected)
+  return number === have ? null : `${name}: expected ${number}, actual ${have}`
+}
+
+/** A struct sock_extended_err, in the fields that the script writes. */
+function compareError(expected: Expression, have: MptcpExtendedError): string | null {
+  for (const [name, value] of Object.entries(have)) {
+    const field = fieldOf(expected, name)
+    if (field === null || isEllipsis(field.value)) continue
+    const problem = compareNumber(name, field.value, value)
+    if (problem !== null) return problem
   }
   return null
 }
@@ -258,7 +276,11 @@ function onceConnected(
       const error = Number(bsd.getsockopt(descriptor.live, SOL_SOCKET, SO_ERROR))
       return returned(-Math.abs(error) || -1)
     }
-    if ((ready & POLLOUT) === 0) return 'blocks'
+    if ((ready & POLLOUT) === 0) {
+      // The connection is to know that a writer waits for it.
+      if (taken < payload.length) bsd.write(descriptor.live, payload.subarray(taken))
+      return 'blocks'
+    }
     if (taken === payload.length) return { value: taken, errno: null }
     const result = rest()
     return result === 'blocks' || result.value < 0

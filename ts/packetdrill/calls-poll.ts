@@ -121,6 +121,7 @@ function epollControl(world: CallWorld, given: readonly Expression[]): Attempt {
       data: dataOf(event) ?? BigInt(fd),
       spent: false,
       told: 0,
+      errors: 0,
     })
     return { value: 0, errno: null }
   }
@@ -148,8 +149,10 @@ function epollWait(world: CallWorld, given: readonly Expression[]): Attempt {
       const descriptor = world.descriptors.get(fd)
       if (descriptor === undefined || watched.spent) continue
       const ready = readiness(world, descriptor, watched.events)
-      const isNews = (ready & ~watched.told) !== 0
+      const errors = world.host.bsd.errorsQueued(descriptor.live)
+      const isNews = (ready & ~watched.told) !== 0 || errors !== watched.errors
       watched.told = ready
+      watched.errors = errors
       if (ready === 0 || ((watched.events & EPOLLET) !== 0 && !isNews)) continue
       if (found.length >= numberOf(most)) break
       if ((watched.events & EPOLLONESHOT) !== 0) watched.spent = true

@@ -206,6 +206,9 @@ class CodeParser {
       return { kind: 'unary', operator, operand: this.#nested(() => this.#unary()) }
     }
     const base = this.#primary()
+    const behind = this.#peek()
+    if (behind.text === '.') this.#problem(behind, 'attributes and methods are not supported')
+    if (behind.text === '[') this.#problem(behind, 'items by index are not supported')
     if (!this.#take('**')) return base
     return { kind: 'binary', operator: '**', left: base, right: this.#nested(() => this.#unary()) }
   }
@@ -239,6 +242,9 @@ class CodeParser {
     if (name === 'None') {
       this.#next++
       return { kind: 'literal', value: null }
+    }
+    if (this.#tokens[this.#next + 1]?.kind === 'string') {
+      this.#problem(token, `'${name}' before a string is not supported`)
     }
     if (KEYWORDS.test(name)) this.#problem(token, `'${name}' is not supported in %{ }% blocks`)
     this.#next++

@@ -1,13 +1,15 @@
 // The commands of the emulated host: sysctl, ip, nstat and what picks from it, and the init files of the
 // field's suites, known by their names, with their effects built in.
 
-import type { CounterName } from '../counters.js'
 import { addressBytes, addressFromBytes, formatAddress } from '../wire/address.js'
 import type { Host } from './host.js'
+import { HostFiles } from './host-files.js'
 import { ipCommand } from './ip-command.js'
+import { mibName, uncounted } from './mib-names.js'
+import { environmentOf } from './settings.js'
 import { CommandError, type CommandResult, type CommandTable, runShell } from './shell.js'
 import { getSysctl, restoreSysctls, setSysctl } from './sysctls.js'
-import { TEXT_COMMANDS } from './text-commands.js'
+import { textCommands } from './text-commands.js'
 
 /** Bounded: files of zeros that a script makes for sendfile(). */
 const MAX_FILES = 64
@@ -34,14 +36,16 @@ export interface CommandContext {
 export class Commands {
   readonly #context: CommandContext
   readonly #table: CommandTable
+  readonly #files: HostFiles
   /** Counters as they stood when nstat last took its history. */
-  #history: Partial<Record<CounterName, number>> = {}
+  #history: Readonly<Record<string, number>> = {}
 
   constructor(context: CommandContext) {
     this.#context = context
     const { host } = context
+    this.#files = new HostFiles(host)
     this.#table = {
-      ...TEXT_COMMANDS,
+      ...textCommands((path) => this.#files.read(path)),
       sysctl: (words) => this.#sysctl(words),
       'set_sysctls.py': (words) => this.#setSysctls(words),
       ip: (words) => ipCommand(host, words),
@@ -55,15 +59,17 @@ export class Commands {
         return FINE
       },
       ss: (words) => this.#sockets(words),
-      // Queues of the real host: the test device has none.
-      tc: () => FINE,
+      tc: (words) => queueCommand(words),
       ethtool: (words) => {
         const at = words.findIndex((word) => word === 'tso' || word === 'gso')
         if (at >= 0) host.settings.tso = words[at + 1] !== 'off'
         return FINE
       },
       rm: (words) => {
-        for (const word of words) context.files.delete(word)
+        for (const word of words) {
+          context.files.delete(word)
+          this.#files.remove(word)
+        }
         return FINE
       },
       dd: (words) => this.#copy(words),
@@ -89,7 +95,13 @@ export class Commands {
       get: (target, name) => (isRestore(name) ? () => this.#restore() : Reflect.get(target, name)),
     })
     try {
-      const { status } = runShell(text, table)
+      const files = this.#files
+      const { status } = runShell(text, {
+        table,
+        variables: new Map(Object.entries(environmentOf(this.#context.host.settings))),
+        read: (path) => files.read(path),
+        write: (path, written, append) => files.write(path, written, append),
+      })
       return status === 0 ? null : `the command ended with status ${status}`
     } catch (error) {
       if (error instanceof CommandError) return error.message
@@ -209,6 +221,9 @@ export class Commands {
   /** -M: MPTCP connections, -t: TCP ones, subflows among them; both without either. By ss's names. */
   #sockets(words: readonly string[]): CommandResult {
     const letters = words.filter((word) => /^-\w/.test(word)).join('')
+    const filter = words.find((word) => !word.startsWith('-'))
+    if (filter !== undefined)
+      throw new CommandError(`the emulated host's ss has no filter '${filter}'`)
     const isAll = !/[Mt]/.test(letters)
     const { stack } = this.#context.host
     const lines: string[] = []
@@ -230,18 +245,26 @@ export class Commands {
 
   // ---------------------------------------------------------------- nstat
 
+  /** By their names in Linux, with the one that is no count of events: connections that stand. */
+  #counted(): Record<string, number> {
+    const { counters, connections } = this.#context.host.stack
+    const all = Object.entries(counters).map(([name, value]) => [mibName(name), value])
+    const standing = [...connections].filter(({ state }) => state === 'M_ESTAB').length
+    return { ...uncounted(), ...Object.fromEntries(all), MPTcpExtMPCurrEstab: standing }
+  }
+
   /** -n: only take the history. -s: leave it. -a: absolute. -z: zeros too. -j: JSON. Names filter. */
   #nstat(words: readonly string[]): CommandResult {
     const letters = words.filter((word) => /^-\w/.test(word)).join('')
     const names = words.filter((word) => !word.startsWith('-'))
     const has = (letter: string): boolean => letters.includes(letter)
-    const { counters } = this.#context.host.stack
+    const counted = this.#counted()
     const values: [string, number][] = []
-    for (const [name, value] of Object.entries(counters)) {
-      const past = has('a') ? 0 : (this.#history[name as CounterName] ?? 0)
-      values.push([mibName(name), value - past])
+    for (const [name, value] of Object.entries(counted)) {
+      const past = has('a') ? 0 : (this.#history[name] ?? 0)
+      values.push([name, value - past])
     }
-    if (has('n') || !has('s')) this.#history = { ...counters }
+    if (has('n') || !has('s')) this.#history = counted
     if (has('n')) return FINE
     const shown = values.filter(
       ([name, value]) =>
@@ -254,6 +277,18 @@ export class Commands {
   }
 }
 
+const QUEUES = ['fq', 'fq_codel', 'mq', 'noqueue', 'pfifo', 'pfifo_fast', 'bfifo']
+
+/** The test device has no queue, so that those which only order packets change nothing. */
+function queueCommand(words: readonly string[]): CommandResult {
+  const [object, action = 'show', ...rest] = words.filter((word) => !word.startsWith('-'))
+  const isShown = /^(?:show|list|ls|del|delete)$/.test(action)
+  const isOrder =
+    /^(?:add|replace|change)$/.test(action) && QUEUES.some((each) => rest.includes(each))
+  if (object === 'qdisc' && (isShown || isOrder)) return FINE
+  throw new CommandError(`the emulated host has no command 'tc ${words.join(' ')}'`)
+}
+
 /** ESTAB for ESTABLISHED, SYN-RECV for SYN-RECEIVED; the others as RFC 9293 has them. */
 function ssName(state: string): string {
   const name = state.replaceAll('_', '-')
@@ -263,11 +298,6 @@ function ssName(state: string): string {
 
 function isRestore(name: string | symbol): boolean {
   return typeof name === 'string' && /^sysctl_restore.*$/.test(name)
-}
-
-/** MPTCP's counters bear no prefix here; nstat writes MPTcpExt before them. */
-function mibName(name: string): string {
-  return /^(Ip|Icmp|Tcp)/.test(name) ? name : `MPTcpExt${name}`
 }
 
 function like(pattern: string, name: string): boolean {

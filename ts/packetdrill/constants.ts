@@ -1,6 +1,10 @@
 // The symbols of system calls, with their numbers on Linux (x86-64 and arm64 agree): what a script
 // writes is what it would mean there, whatever host runs it. From the kernel's uapi headers.
 
+import { errnoNumber } from './errno.js'
+
+export { errnoName, errnoNumber, errnoText } from './errno.js'
+
 const SYMBOLS: Readonly<Record<string, number>> = {
   NULL: 0,
   ...{ AF_UNSPEC: 0, AF_UNIX: 1, AF_INET: 2, AF_INET6: 10, AF_MULTIPATH: 39 },
@@ -151,6 +155,16 @@ const SYMBOLS: Readonly<Record<string, number>> = {
   ...{ TCP_CLOSING: 11 },
   ...{ TCP_CA_OPEN: 0, TCP_CA_DISORDER: 1, TCP_CA_CWR: 2, TCP_CA_RECOVERY: 3, TCP_CA_LOSS: 4 },
 
+  TCP_INFINITE_SSTHRESH: 0x7fff_ffff,
+  ...{ TCP_NLA_BUSY: 1, TCP_NLA_RWND_LIMITED: 2, TCP_NLA_SNDBUF_LIMITED: 3 },
+  ...{ TCP_NLA_DATA_SEGS_OUT: 4, TCP_NLA_TOTAL_RETRANS: 5, TCP_NLA_PACING_RATE: 6 },
+  ...{ TCP_NLA_DELIVERY_RATE: 7, TCP_NLA_SND_CWND: 8, TCP_NLA_REORDERING: 9 },
+  ...{ TCP_NLA_MIN_RTT: 10, TCP_NLA_RECUR_RETRANS: 11, TCP_NLA_DELIVERY_RATE_APP_LMT: 12 },
+  ...{ TCP_NLA_SNDQ_SIZE: 13, TCP_NLA_CA_STATE: 14, TCP_NLA_SND_SSTHRESH: 15 },
+  ...{ TCP_NLA_DELIVERED: 16, TCP_NLA_DELIVERED_CE: 17, TCP_NLA_BYTES_SENT: 18 },
+  ...{ TCP_NLA_BYTES_RETRANS: 19, TCP_NLA_DSACK_DUPS: 20, TCP_NLA_REORD_SEEN: 21 },
+  ...{ TCP_NLA_SRTT: 22 },
+
   ...{ IP_TOS: 1, IP_TTL: 2, IP_HDRINCL: 3, IP_OPTIONS: 4, IP_RECVOPTS: 6, IP_RETOPTS: 7 },
   ...{ IP_PKTINFO: 8, IP_MTU_DISCOVER: 10, IP_RECVERR: 11, IP_RECVTTL: 12, IP_RECVTOS: 13 },
   ...{ IP_MTU: 14, IP_FREEBIND: 15, IP_TRANSPARENT: 19, IP_MINTTL: 21, IP_NODEFRAG: 22 },
@@ -169,6 +183,10 @@ const SYMBOLS: Readonly<Record<string, number>> = {
   ...{ F_SETLKW: 7, F_SETOWN: 8, F_GETOWN: 9, F_SETSIG: 10, F_GETSIG: 11 },
   ...{ F_DUPFD_CLOEXEC: 1030, FD_CLOEXEC: 1, SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2 },
 
+  ...{ LOCK_SH: 1, LOCK_EX: 2, LOCK_NB: 4, LOCK_UN: 8, F_RDLCK: 0, F_WRLCK: 1, F_UNLCK: 2 },
+  ...{ F_EXLCK: 4, F_SHLCK: 8, F_GETLK64: 5, F_SETLK64: 6, F_SETLKW64: 7, F_SETLEASE: 1024 },
+  ...{ F_GETLEASE: 1025, F_NOTIFY: 1026 },
+
   ...{ MSG_OOB: 0x1, MSG_PEEK: 0x2, MSG_DONTROUTE: 0x4, MSG_CTRUNC: 0x8, MSG_PROXY: 0x10 },
   ...{ MSG_TRUNC: 0x20, MSG_DONTWAIT: 0x40, MSG_EOR: 0x80, MSG_WAITALL: 0x100, MSG_FIN: 0x200 },
   ...{ MSG_SYN: 0x400, MSG_CONFIRM: 0x800, MSG_RST: 0x1000, MSG_ERRQUEUE: 0x2000 },
@@ -186,92 +204,22 @@ const SYMBOLS: Readonly<Record<string, number>> = {
   ...{ EPOLLMSG: 0x400, EPOLLRDHUP: 0x2000, EPOLLEXCLUSIVE: 0x1000_0000 },
   ...{ EPOLLWAKEUP: 0x2000_0000, EPOLLONESHOT: 0x4000_0000, EPOLLET: 0x8000_0000 },
   ...{ EPOLL_CTL_ADD: 1, EPOLL_CTL_DEL: 2, EPOLL_CTL_MOD: 3, EPOLL_CLOEXEC: 0o2000000 },
+  ...{ CAP_EFFECTIVE: 0, CAP_PERMITTED: 1, CAP_INHERITABLE: 2, CAP_CLEAR: 0, CAP_SET: 1 },
+  ...{ CAP_CHOWN: 0, CAP_DAC_OVERRIDE: 1, CAP_DAC_READ_SEARCH: 2, CAP_FOWNER: 3, CAP_FSETID: 4 },
+  ...{ CAP_KILL: 5, CAP_SETGID: 6, CAP_SETUID: 7, CAP_SETPCAP: 8, CAP_LINUX_IMMUTABLE: 9 },
+  ...{ CAP_NET_BIND_SERVICE: 10, CAP_NET_BROADCAST: 11, CAP_NET_ADMIN: 12, CAP_NET_RAW: 13 },
+  ...{ CAP_IPC_LOCK: 14, CAP_IPC_OWNER: 15, CAP_SYS_MODULE: 16, CAP_SYS_RAWIO: 17 },
+  ...{ CAP_SYS_CHROOT: 18, CAP_SYS_PTRACE: 19, CAP_SYS_PACCT: 20, CAP_SYS_ADMIN: 21 },
+  ...{ CAP_SYS_BOOT: 22, CAP_SYS_NICE: 23, CAP_SYS_RESOURCE: 24, CAP_SYS_TIME: 25 },
+  ...{ CAP_SYS_TTY_CONFIG: 26, CAP_MKNOD: 27, CAP_LEASE: 28, CAP_AUDIT_WRITE: 29 },
+  ...{ CAP_AUDIT_CONTROL: 30, CAP_SETFCAP: 31, CAP_MAC_OVERRIDE: 32, CAP_MAC_ADMIN: 33 },
+  ...{ CAP_SYSLOG: 34, CAP_WAKE_ALARM: 35, CAP_BLOCK_SUSPEND: 36, CAP_AUDIT_READ: 37 },
+  ...{ CAP_PERFMON: 38, CAP_BPF: 39, CAP_CHECKPOINT_RESTORE: 40 },
   ...{ SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK: 2, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 },
 }
-
-/** errno, its number on Linux and what strerror() says of it. */
-const ERRORS: readonly (readonly [name: string, errno: number, text: string])[] = [
-  ['EPERM', 1, 'Operation not permitted'],
-  ['ENOENT', 2, 'No such file or directory'],
-  ['EINTR', 4, 'Interrupted system call'],
-  ['EIO', 5, 'Input/output error'],
-  ['EBADF', 9, 'Bad file descriptor'],
-  ['EAGAIN', 11, 'Resource temporarily unavailable'],
-  ['ENOMEM', 12, 'Cannot allocate memory'],
-  ['EACCES', 13, 'Permission denied'],
-  ['EFAULT', 14, 'Bad address'],
-  ['EBUSY', 16, 'Device or resource busy'],
-  ['EEXIST', 17, 'File exists'],
-  ['ENODEV', 19, 'No such device'],
-  ['EINVAL', 22, 'Invalid argument'],
-  ['ENFILE', 23, 'Too many open files in system'],
-  ['EMFILE', 24, 'Too many open files'],
-  ['ENOTTY', 25, 'Inappropriate ioctl for device'],
-  ['ENOSPC', 28, 'No space left on device'],
-  ['ESPIPE', 29, 'Illegal seek'],
-  ['EPIPE', 32, 'Broken pipe'],
-  ['EDOM', 33, 'Numerical argument out of domain'],
-  ['ERANGE', 34, 'Numerical result out of range'],
-  ['ENOSYS', 38, 'Function not implemented'],
-  ['ELOOP', 40, 'Too many levels of symbolic links'],
-  ['ENOMSG', 42, 'No message of desired type'],
-  ['ENODATA', 61, 'No data available'],
-  ['ETIME', 62, 'Timer expired'],
-  ['EPROTO', 71, 'Protocol error'],
-  ['EBADMSG', 74, 'Bad message'],
-  ['EOVERFLOW', 75, 'Value too large for defined data type'],
-  ['ENOTSOCK', 88, 'Socket operation on non-socket'],
-  ['EDESTADDRREQ', 89, 'Destination address required'],
-  ['EMSGSIZE', 90, 'Message too long'],
-  ['EPROTOTYPE', 91, 'Protocol wrong type for socket'],
-  ['ENOPROTOOPT', 92, 'Protocol not available'],
-  ['EPROTONOSUPPORT', 93, 'Protocol not supported'],
-  ['ESOCKTNOSUPPORT', 94, 'Socket type not supported'],
-  ['EOPNOTSUPP', 95, 'Operation not supported'],
-  ['EPFNOSUPPORT', 96, 'Protocol family not supported'],
-  ['EAFNOSUPPORT', 97, 'Address family not supported by protocol'],
-  ['EADDRINUSE', 98, 'Address already in use'],
-  ['EADDRNOTAVAIL', 99, 'Cannot assign requested address'],
-  ['ENETDOWN', 100, 'Network is down'],
-  ['ENETUNREACH', 101, 'Network is unreachable'],
-  ['ENETRESET', 102, 'Network dropped connection on reset'],
-  ['ECONNABORTED', 103, 'Software caused connection abort'],
-  ['ECONNRESET', 104, 'Connection reset by peer'],
-  ['ENOBUFS', 105, 'No buffer space available'],
-  ['EISCONN', 106, 'Transport endpoint is already connected'],
-  ['ENOTCONN', 107, 'Transport endpoint is not connected'],
-  ['ESHUTDOWN', 108, 'Cannot send after transport endpoint shutdown'],
-  ['ETOOMANYREFS', 109, 'Too many references: cannot splice'],
-  ['ETIMEDOUT', 110, 'Connection timed out'],
-  ['ECONNREFUSED', 111, 'Connection refused'],
-  ['EHOSTDOWN', 112, 'Host is down'],
-  ['EHOSTUNREACH', 113, 'No route to host'],
-  ['EALREADY', 114, 'Operation already in progress'],
-  ['EINPROGRESS', 115, 'Operation now in progress'],
-  ['ECANCELED', 125, 'Operation canceled'],
-]
-
-const ALIASES: Readonly<Record<string, string>> = { EWOULDBLOCK: 'EAGAIN', ENOTSUP: 'EOPNOTSUPP' }
-
-const ERROR_BY_NAME = new Map(ERRORS.map((error) => [error[0], error]))
-const ERROR_BY_NUMBER = new Map(ERRORS.map((error) => [error[1], error]))
 
 /** The number of a symbol, an errno's included; null if there is none of that name. */
 export function constantValue(name: string): number | null {
   if (Object.hasOwn(SYMBOLS, name)) return SYMBOLS[name]!
   return errnoNumber(name)
-}
-
-export function errnoNumber(name: string): number | null {
-  return ERROR_BY_NAME.get(Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name)?.[1] ?? null
-}
-
-/** EAGAIN of 11; null if unknown. */
-export function errnoName(errno: number): string | null {
-  return ERROR_BY_NUMBER.get(errno)?.[0] ?? null
-}
-
-/** As strerror() has it: what stands in brackets behind an errno. */
-export function errnoText(name: string): string | null {
-  return ERROR_BY_NAME.get(Object.hasOwn(ALIASES, name) ? ALIASES[name]! : name)?.[2] ?? null
 }

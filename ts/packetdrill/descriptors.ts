@@ -23,6 +23,8 @@ export interface Watched {
   spent: boolean
   /** EPOLLET: what was told last. */
   told: number
+  /** How many messages the error queue had been given then. */
+  errors: number
 }
 
 /** What a call came to. */

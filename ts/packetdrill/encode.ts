@@ -15,6 +15,7 @@ import type { RunSettings } from './settings.js'
 const SYN = 2
 const ACK = 0x10
 const TCP_HEADER = 20
+const MAX_LENGTH = 0xffff
 /** FOEXP, RFC 6994: the experiment's number for Fast Open. */
 const FAST_OPEN_MAGIC = 0xf989
 
@@ -59,6 +60,11 @@ export function withIp(
   payload: Uint8Array,
 ): Uint8Array {
   const { ecn, tos, ttl, flowLabel } = packet.ip
+  // The length field of IPv4 counts its header too.
+  const most = source.family === 4 ? MAX_LENGTH - 20 : MAX_LENGTH
+  if (payload.length > most) {
+    throw new BindingError(`${payload.length} bytes are more than an IP packet has room for`)
+  }
   const bytes = new Uint8Array(40 + payload.length)
   const length = emitIp(bytes, 0, {
     source,

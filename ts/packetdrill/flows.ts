@@ -12,6 +12,8 @@ export interface Place {
 
 export interface Flow {
   readonly id: number
+  /** Flows of one connection have the same: the first one's id. */
+  connection: number
   local: IpAddress
   localPort: number
   remote: IpAddress
@@ -44,8 +46,10 @@ export function createFlow(
   remote: IpAddress,
   remotePort: number,
 ): Flow {
+  const id = nextId++
   return {
-    id: nextId++,
+    id,
+    connection: id,
     local,
     localPort,
     remote,

@@ -9,6 +9,8 @@ import { MptcpBsd } from '../socket/bsd.js'
 import type { MptcpStackOptions } from '../stack/config.js'
 import type { MptcpPathControl } from '../stack/path-control.js'
 import { Stack } from '../stack/stack.js'
+import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
+import { cubic } from '../tcp/congestion/cubic.js'
 import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import { TestDevice } from './device.js'
 import type { RunSettings } from './settings.js'
@@ -36,6 +38,11 @@ export interface HostConfig {
   synCookies: 0 | 1 | 2
   /** SYNs with MP_CAPABLE before one without. */
   mpCapableSyns: number
+  congestion: MptcpCongestionFactory
+  /** Linux's tcp_min_tso_segs, tcp_rto_max_ms and tcp_slow_start_after_idle. */
+  leastBurst: number
+  maxRtoMs: number
+  slowStartAfterIdle: boolean
   /** `net.mptcp.enabled`. */
   mptcp: boolean
 }
@@ -66,6 +73,10 @@ export class Host {
     fastOpenKey: Uint8Array.from(Buffer.from('a1a1a1a1b2b2b2b2c3c3c3c3d4d4d4d4', 'hex')),
     synCookies: 1,
     mpCapableSyns: 3,
+    congestion: cubic,
+    leastBurst: 2,
+    maxRtoMs: 120_000,
+    slowStartAfterIdle: false,
     mptcp: true,
   }
   readonly #addresses: IpAddress[]
@@ -84,6 +95,11 @@ export class Host {
 
   get addresses(): readonly IpAddress[] {
     return this.#addresses
+  }
+
+  /** Whether the stack has been made: the device's own properties no longer change. */
+  get isOpen(): boolean {
+    return this.#stack !== null
   }
 
   get device(): TestDevice {
@@ -123,7 +139,8 @@ export class Host {
     }
     this.#stack = new Stack(options)
     // Not among the options: how often is RFC 8684's own choice (§3.7).
-    this.#stack.config.mpCapableSyns = this.config.mpCapableSyns
+    const { mpCapableSyns, leastBurst, maxRtoMs, slowStartAfterIdle } = this.config
+    Object.assign(this.#stack.config, { mpCapableSyns, leastBurst, maxRtoMs, slowStartAfterIdle })
     this.#bsd = new MptcpBsd(this.#stack)
   }
 

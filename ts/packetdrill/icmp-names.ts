@@ -63,6 +63,18 @@ const V6: Readonly<Record<string, IcmpType>> = {
   echo_reply: { type: 129 },
 }
 
+/** Of both families, each once. */
+export const ICMP_TYPES: readonly string[] = [
+  ...new Set([...Object.keys(V4), ...Object.keys(V6), 'type_N']),
+]
+
+/** The names of a type's codes, in either family. */
+export function icmpCodes(type: string): string[] {
+  const of = (types: Readonly<Record<string, IcmpType>>): string[] =>
+    Object.hasOwn(types, type) ? Object.keys(types[type]!.codes ?? {}) : []
+  return [...new Set([...of(V4), ...of(V6), 'code_N'])]
+}
+
 /**
  * Type and code of `unreachable frag_needed`, also of `type_3 code_4`; no code is code 0. null if the
  * family (4 or 6) knows no such name.

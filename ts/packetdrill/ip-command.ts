@@ -3,6 +3,7 @@
 import type { MptcpEndpoint } from '../mptcp/path-manager/endpoint-table.js'
 import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
 import type { Host } from './host.js'
+import { LEAST_MTU, MOST_MTU } from './settings.js'
 import { CommandError, type CommandResult } from './shell.js'
 
 const FINE: CommandResult = { output: '', status: 0 }
@@ -12,8 +13,8 @@ export function ipCommand(host: Host, given: readonly string[]): CommandResult {
   const words = given.filter((word) => !/^-/.test(word))
   const [object = '', ...rest] = words
   if (isShort('address', object)) return addressCommand(host, rest)
-  if (isShort('link', object) || isShort('route', object) || isShort('rule', object)) return FINE
-  if (isShort('neighbour', object)) return FINE
+  if (isShort('link', object)) return linkCommand(host, rest)
+  if (isShort('route', object)) return routeCommand(rest)
   if (isShort('tcp_metrics', object)) return metricsCommand(host, rest)
   if (object === 'mptcp') {
     const [what = '', ...more] = rest
@@ -26,6 +27,58 @@ export function ipCommand(host: Host, given: readonly string[]): CommandResult {
 /** `ip a`, `ip addr`: any beginning of the word. */
 function isShort(word: string, given: string): boolean {
   return given !== '' && word.startsWith(given)
+}
+
+/** Bursts of one segment are none: as without offload. Other sizes of them are not told apart. */
+function setMostSegments(host: Host, text: string): void {
+  const segments = Number(text)
+  if (!isWhole(segments, 65_535) || segments < 1) throw new CommandError(`'${text}' is no number`)
+  if (segments === 1) host.settings.tso = false
+}
+
+/** The one device is always up; its MTU can be turned before packets may have been sent, and its bursts. */
+function linkCommand(host: Host, words: readonly string[]): CommandResult {
+  const [action = 'show', ...rest] = words
+  if (isShort('show', action) || action === 'list') {
+    return { output: `2: tun0: <UP> mtu ${host.settings.mtu}\n`, status: 0 }
+  }
+  if (action !== 'set') throw refused('link', words)
+  for (let i = 0; i < rest.length; i++) {
+    const word = rest[i] as string
+    if (word === 'mtu') setMtu(host, rest[++i] ?? '')
+    else if (word === 'gso_max_segs') setMostSegments(host, rest[++i] ?? '')
+    else if (word === 'dev') i++
+    else if (word !== 'up' && !(i === 0 && word === 'tun0')) throw refused('link', words)
+  }
+  return FINE
+}
+
+function setMtu(host: Host, text: string): void {
+  const mtu = Number(text)
+  if (!isWhole(mtu, MOST_MTU) || mtu < LEAST_MTU) throw new CommandError(`'${text}' is no MTU`)
+  if (host.isOpen && mtu !== host.settings.mtu) {
+    throw new CommandError("the test device's MTU is set before the first socket, not behind it")
+  }
+  host.settings.mtu = mtu
+}
+
+/** Everything goes out of the one device: a route says nothing more, unless it has attributes. */
+function routeCommand(words: readonly string[]): CommandResult {
+  const [action = 'show', ...rest] = words
+  if (isShort('show', action) || action === 'list' || action === 'get' || action === 'flush') {
+    return FINE
+  }
+  const changes = ['add', 'append', 'replace', 'change'].includes(action)
+  const known = new Set(['via', 'dev', 'table', 'proto', 'scope', 'src', 'metric', 'onlink'])
+  const more = rest.slice(1).filter((word) => /^[a-z_]+$/.test(word) && !known.has(word))
+  // Behind dev, table, proto and scope stands a name.
+  const values = rest.filter((_, i) => known.has(rest[i - 1] ?? ''))
+  if (!changes || more.some((word) => !values.includes(word))) throw refused('route', words)
+  return FINE
+}
+
+function refused(object: string, words: readonly string[]): CommandError {
+  return new CommandError(`the emulated host has no command 'ip ${object} ${words.join(' ')}'`)
 }
 
 /** The servers' Fast Open cookies and segment sizes: all that is kept between connections. */

@@ -171,6 +171,7 @@ export class PacketPlayer {
         remote.port,
       )
       flow.awaitsSyn = 'join'
+      flow.connection = first?.connection ?? flow.id
       flow.scriptIss = packet.sequence.start
       return this.#add(flow)
     }
@@ -183,6 +184,7 @@ export class PacketPlayer {
       address ?? settings.remote,
       isNew || remote.port === 0 ? this.#nextPort++ : remote.port,
     )
+    flow.connection = first?.connection ?? flow.id
     return this.#add(flow)
   }
 
@@ -238,7 +240,7 @@ export class PacketPlayer {
     })
     if (flow === null) return problem('no flow of this script fits the packet', null)
     const limit = due === null ? now + LONGEST_USECS : Math.max(now, due.endUsecs) + PATIENCE_USECS
-    const first = this.#take(limit)
+    const first = this.#take(limit, flow)
     if (first === null) return problem('the stack has sent nothing more', null, limit)
     const at = this.#timeline.usecsOf(first.at)
     if (first.flow !== flow) {
@@ -272,15 +274,19 @@ export class PacketPlayer {
     return null
   }
 
-  /** The next packet on a flow of the script's; those on others do not count, as in packetdrill. */
-  #take(limitUsecs: number): Taken | null {
+  /**
+   * The next packet on a flow of the script's; those on others, and those of a connection that the script
+   * has left for another, do not count, as in packetdrill.
+   */
+  #take(limitUsecs: number, expected: Flow): Taken | null {
     const { sent } = this.#host.device
     for (;;) {
       if (!this.#timeline.advance(limitUsecs, () => sent.length > 0)) return null
       const packet = sent.shift() as SentPacket
       const wire = readWire(packet.bytes)
       const flow = wire === null ? null : this.#flowOf(wire)
-      if (wire !== null && flow !== null) return { wire, flow, at: packet.at }
+      const isOther = flow !== null && flow.connection < expected.connection
+      if (wire !== null && flow !== null && !isOther) return { wire, flow, at: packet.at }
       if (wire !== null) this.#passedOver = this.#describeStray(wire, packet)
     }
   }
@@ -333,7 +339,7 @@ export class PacketPlayer {
       sent.shift()
       wire = {
         ...wire,
-        flags: wire.flags | (next.flags & (PSH | FIN)),
+        flags: (wire.flags & ~PSH) | (next.flags & (PSH | FIN)),
         payload: Buffer.concat([wire.payload, next.payload]),
       }
     }

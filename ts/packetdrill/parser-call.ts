@@ -2,6 +2,7 @@
 // read by their form, `{name = value}`, whatever the names; the runner knows which fields a call has.
 
 import type { Call, Expression, Field } from './ast.js'
+import { errnoNumber } from './errno.js'
 import { here, type TokenStream } from './token-stream.js'
 
 /** What may be called inside an argument; any other word before a bracket is none of its own. */
@@ -21,7 +22,12 @@ export function parseCall(tokens: TokenStream, endUsecs: number | null): Call {
   tokens.expect('=', "'=' and the call's result")
   const result = parseExpression(tokens)
   let errno: Call['errno'] = null
-  if (tokens.peek().kind === 'word') errno = { name: tokens.next().value, note: parseNote(tokens) }
+  if (tokens.peek().kind === 'word') {
+    if (errnoNumber(tokens.peek().value) === null) {
+      tokens.unexpected("an errno, '(' or the time of the next event")
+    }
+    errno = { name: tokens.next().value, note: parseNote(tokens) }
+  }
   const note = parseNote(tokens)
   return { kind: 'call', position, name, endUsecs, arguments: args, result, errno, note }
 }

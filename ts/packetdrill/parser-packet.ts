@@ -13,6 +13,7 @@ import type {
   TcpPacket,
   Tuple,
 } from './ast.js'
+import { ICMP_TYPES, icmpCodes, icmpNumbers } from './icmp-names.js'
 import { parseOptionList } from './parser-options.js'
 import { here, type TokenStream } from './token-stream.js'
 
@@ -38,7 +39,13 @@ const FLAG_BITS: Readonly<Record<string, number>> = {
 }
 const ECN_BITS = ECE | CWR | AE
 
-const ENCAPSULATIONS = ['encap', 'ipv4', 'ipv6', 'gre', 'GREv0', 'mpls']
+const ENCAPSULATIONS = ['encap', 'ipv4', 'ipv6', 'gre', 'GREv0', 'mpls', 'psp']
+/** What other dialects of packetdrill test beside TCP. */
+const OTHER_PROTOCOLS: Readonly<Record<string, string>> = {
+  udp: 'UDP',
+  udplite: 'UDP-Lite',
+  sctp: 'SCTP',
+}
 
 export function parsePacket(tokens: TokenStream): TcpPacket | IcmpPacket {
   const position = here(tokens)
@@ -57,6 +64,9 @@ export function parsePacket(tokens: TokenStream): TcpPacket | IcmpPacket {
   const window = tokens.take('win') ? tokens.number('a window', MAX_U16) : null
   const urgent = tokens.take('urg') ? tokens.number('an urgent pointer', MAX_U16) : null
   const options = parseOptionList(tokens, direction)
+  if (tokens.at('{') || tokens.at('[')) {
+    tokens.problem(tokens.peek(), 'changing bytes of a packet ({rep …}, [mut …]) is not supported')
+  }
   return {
     kind: 'tcp',
     position,
@@ -74,8 +84,10 @@ export function parsePacket(tokens: TokenStream): TcpPacket | IcmpPacket {
 
 function refuseOthers(tokens: TokenStream): void {
   const token = tokens.peek()
-  if (tokens.at('udp'))
-    tokens.problem(token, 'UDP packets are not supported: the stack is TCP only')
+  if (token.kind === 'word' && Object.hasOwn(OTHER_PROTOCOLS, token.value)) {
+    const protocol = OTHER_PROTOCOLS[token.value]
+    tokens.problem(token, `${protocol} packets are not supported: the stack is TCP only`)
+  }
   if (token.kind === 'word' && ENCAPSULATIONS.includes(token.value)) {
     tokens.problem(token, `encapsulation (${token.value}) is not supported: the stack is TCP only`)
   }
@@ -206,16 +218,43 @@ function parseSequence(tokens: TokenStream): Sequence {
   return { start, end, length }
 }
 
+const TYPES = ICMP_TYPES.join(', ')
+
+/** In either family: which one the script is run over is not known yet. */
+function isIcmp(type: string, code: string | null): boolean {
+  return icmpNumbers(4, type, code) !== null || icmpNumbers(6, type, code) !== null
+}
+
+/** RFC 1191 §4, and RFC 4443 §3.2. */
+function hasMtu(type: string, code: string | null): boolean {
+  const [v4, v6] = [icmpNumbers(4, type, code), icmpNumbers(6, type, code)]
+  return (v4?.type === 3 && v4.code === 4) || (v6?.type === 2 && v6.code === 0)
+}
+
 /** What stands behind the word `icmp`. */
 function parseIcmp(
   tokens: TokenStream,
 ): Pick<IcmpPacket, 'type' | 'code' | 'mtu' | 'id' | 'echoed'> {
-  const type = tokens.word('an ICMP type').value
-  const codeNext = tokens.peek().kind === 'word' && !tokens.at('mtu') && !tokens.at('id')
-  const code = codeNext ? tokens.next().value : null
+  const type = tokens.peek()
+  if (type.kind !== 'word' || !isIcmp(type.value, null)) tokens.unexpected(`an ICMP type: ${TYPES}`)
+  tokens.next()
+  let code: string | null = null
+  if (tokens.peek().kind === 'word' && !tokens.at('mtu') && !tokens.at('id')) {
+    code = tokens.peek().value
+    if (!isIcmp(type.value, code)) {
+      tokens.unexpected(`a code of ${type.value}: ${icmpCodes(type.value).join(', ')}`)
+    }
+    tokens.next()
+  }
+  if (tokens.at('mtu') && !hasMtu(type.value, code)) {
+    tokens.problem(
+      tokens.peek(),
+      'mtu stands only behind unreachable frag_needed or packet_too_big',
+    )
+  }
   const mtu = tokens.take('mtu') ? tokens.number('a MTU', MAX_U32) : null
   const id = tokens.take('id') ? tokens.number('an echo id', MAX_U16) : null
-  return { type, code, mtu, id, echoed: parseEchoed(tokens) }
+  return { type: type.value, code, mtu, id, echoed: parseEchoed(tokens) }
 }
 
 function parseEchoed(tokens: TokenStream): Echoed | null {

@@ -42,7 +42,13 @@ export function parseScript(
       cleanup = parseCommand(tokens, all)
       if (tokens.peek().kind !== 'end') tokens.unexpected('end of file behind the last command')
     } else {
-      events.push(parseEvent(tokens, all))
+      const first = tokens.peek()
+      const event = parseEvent(tokens, all)
+      const [before, now] = [absoluteUsecs(events.at(-1)), absoluteUsecs(event)]
+      if (before !== null && now !== null && now < before) {
+        tokens.problem(first, `the time ${first.text} lies before that of the event before`)
+      }
+      events.push(event)
     }
   }
   if (events.length === 0) tokens.unexpected('an event: a time and what happens then')
@@ -97,6 +103,12 @@ function parseEvent(tokens: TokenStream, defines: Readonly<Record<string, string
     }
   }
   return { position, time, action }
+}
+
+/** Only of neighbours, as in packetdrill: when a relative time is, is known while it runs. */
+function absoluteUsecs(event: Event | undefined): number | null {
+  const time = event?.time
+  return time?.kind === 'absolute' || time?.kind === 'absolute-range' ? time.usecs : null
 }
 
 function parseTime(tokens: TokenStream): EventTime {

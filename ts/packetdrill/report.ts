@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Script, ScriptError } from './ast.js'
 import { parseScript } from './parser.js'
-import { printEvent, printUsecs } from './print.js'
+import { printAction, printEvent, printUsecs } from './print.js'
 import { type Failure, type RunOptions, runScript } from './runner.js'
 import { suiteDefines, versionFor } from './settings.js'
 
@@ -13,6 +13,8 @@ export interface SuiteOptions extends RunOptions {
   defines?: Readonly<Record<string, string>>
   verbose?: boolean
   write: (line: string) => void
+  /** Scripts that do not parse; `write` if there is none. */
+  writeError?: (line: string) => void
 }
 
 export interface SuiteResult {
@@ -26,7 +28,9 @@ export interface SuiteResult {
 export function findScripts(paths: readonly string[]): string[] {
   const found: string[] = []
   for (const path of paths) {
-    if (!statSync(path).isDirectory()) {
+    const entry = statSync(path, { throwIfNoEntry: false })
+    if (entry === undefined) throw new Error(`${path}: no such file or folder`)
+    if (!entry.isDirectory()) {
       found.push(path)
       continue
     }
@@ -51,18 +55,26 @@ export function runSuite(files: readonly string[], options: SuiteOptions): Suite
 function runFile(file: string, options: SuiteOptions): 'passed' | 'failed' | 'unreadable' {
   const { write, verbose } = options
   const trace: RunOptions['trace'] = (usecs, event) => {
-    write(`  ${printUsecs(usecs)} line ${event.position.line}: ${printEvent(event)}`)
+    write(`  ${printUsecs(usecs)} line ${event.position.line}: ${indented(printEvent(event))}`)
   }
   try {
     if (verbose) write(`${file}:`)
     const script = readScript(file, options)
-    const failure = runScript(script, verbose ? { ...options, trace } : options)
+    const { init } = script
+    if (verbose && init !== null) {
+      write(`  0 line ${init.position.line}: ${indented(printAction(init))}`)
+    }
+    const warn: RunOptions['warn'] = (warning) => {
+      for (const line of describeFailure(warning, 'warning: ')) write(line)
+    }
+    const failure = runScript(script, { ...options, warn, ...(verbose ? { trace } : {}) })
     if (failure === null) return 'passed'
     for (const line of describeFailure(failure)) write(line)
     return 'failed'
   } catch (error) {
     if (error instanceof ScriptError) {
-      write(error.message)
+      const { writeError = write } = options
+      writeError(error.message)
       return 'unreadable'
     }
     // Ours: a broken invariant of the stack or of the runner. The other scripts still run.
@@ -72,17 +84,31 @@ function runFile(file: string, options: SuiteOptions): 'passed' | 'failed' | 'un
   }
 }
 
+/** The lines of a command or of code stand under its first. */
+function indented(text: string): string {
+  return text.replaceAll('\n', '\n      ')
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const problem = `cannot be read: ${(error as Error).message}`
+    throw new ScriptError({ file, line: 1, column: 1 }, file, null, problem)
+  }
+}
+
 function readScript(file: string, options: SuiteOptions): Script {
-  const text = readFileSync(file, 'utf8')
+  const text = readText(file)
   const symbols = Object.entries(suiteDefines(versionFor(file, options.ipVersion)))
   // What the script itself defines wins over the suites' usual.
   const missing = symbols.filter(([name]) => !text.includes(`define=${name}=`))
   return parseScript(text, file, { ...Object.fromEntries(missing), ...options.defines })
 }
 
-export function describeFailure(failure: Failure): string[] {
+export function describeFailure(failure: Failure, kind = ''): string[] {
   const { position, message, usecs, expected, actual } = failure
-  const lines = [`${position.file}:${position.line}: at ${printUsecs(usecs)}: ${message}`]
+  const lines = [`${position.file}:${position.line}: at ${printUsecs(usecs)}: ${kind}${message}`]
   if (expected !== null) lines.push(`  expected: ${expected}`)
   if (actual !== null) lines.push(`  actual:   ${actual}`)
   return lines

@@ -43,6 +43,8 @@ export interface RunOptions extends AskedSettings {
   seed?: number
   /** Told of each event as it begins. */
   trace?: (usecs: number, event: Event) => void
+  /** Told of what --non_fatal forgives. */
+  warn?: (failure: Failure) => void
 }
 
 class Stop extends Error {
@@ -66,7 +68,9 @@ interface Pending {
 
 /** Null: it passed. Throws a ScriptError where the script itself is wrong. */
 export function runScript(script: Script, options: RunOptions = {}): Failure | null {
-  const run = new ScriptRun(script, settingsOf(script, options), options)
+  const settings = settingsOf(script, options)
+  if (settings.dryRun) return null
+  const run = new ScriptRun(script, settings, options)
   try {
     run.play()
     return null
@@ -120,6 +124,8 @@ class ScriptRun {
 
   play(): void {
     const { init, events, cleanup } = this.#script
+    const top: Position = { file: this.#script.file, line: 1, column: 1 }
+    for (const name of this.#host.settings.initScripts) this.#command(name, top)
     if (init !== null) this.#command(init.text, init.position)
     for (const event of events) {
       this.#options.trace?.(this.#timeline.nowUsecs, event)
@@ -127,10 +133,14 @@ class ScriptRun {
       try {
         this.#play(event, due)
       } catch (error) {
-        // A mistake of the script's that only shows while it runs.
-        const wrong = error instanceof BindingError || error instanceof CallError
-        if (!wrong) throw error
-        this.#fail(event.position, error.message)
+        if (error instanceof Stop && this.#isForgiven(event)) {
+          this.#options.warn?.(error.failure)
+        } else {
+          // A mistake of the script's that only shows while it runs.
+          const wrong = error instanceof BindingError || error instanceof CallError
+          if (!wrong) throw error
+          this.#fail(event.position, error.message)
+        }
       }
       this.#timeline.lastEventUsecs = due?.startUsecs ?? this.#timeline.nowUsecs
     }
@@ -145,6 +155,12 @@ class ScriptRun {
   #fail(position: Position, message: string, expected?: string, actual?: string): never {
     const usecs = this.#timeline.nowUsecs
     throw new Stop({ position, message, usecs, expected: expected ?? null, actual: actual ?? null })
+  }
+
+  #isForgiven({ action }: Event): boolean {
+    const { nonFatal } = this.#host.settings
+    if (action.kind === 'call') return nonFatal.has('syscall')
+    return (action.kind === 'tcp' || action.kind === 'icmp') && nonFatal.has('packet')
   }
 
   #play(event: Event, due: Due | null): void {

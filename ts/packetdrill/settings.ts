@@ -1,7 +1,7 @@
 // What a script is run with: the `--name=value` lines of its header over those of the command line, and
 // packetdrill's own defaults under both.
 
-import { type IpAddress, parseAddress } from '../wire/address.js'
+import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
 import { type HeaderOption, type Script, ScriptError } from './ast.js'
 
 export type IpVersion = 'ipv4' | 'ipv6' | 'ipv4-mapped-ipv6'
@@ -25,7 +25,18 @@ export interface RunSettings {
   tsEcrScaled: boolean
   /** A packet of the script is exactly one of the stack's: several are not put together. */
   strictSegments: boolean
+  /** Read, and not played. */
+  dryRun: boolean
+  /** What may be otherwise than written: it is told, and the script goes on. */
+  nonFatal: ReadonlySet<NonFatal>
+  /** Commands before the script's own first. */
+  initScripts: readonly string[]
+  /** What commands are told as OPT_GATEWAY_IP and OPT_NETMASK_IP; the emulated host has no need of them. */
+  gateway: string
+  netmask: string
 }
+
+export type NonFatal = 'packet' | 'syscall'
 
 // As the field's suites are run: what `run_all.py` gives each script. The larger MTU of IPv6 makes the
 // MSS 1460 in both families, and so one script do for both.
@@ -33,8 +44,14 @@ const LOCAL_4 = '192.168.0.1'
 const REMOTE_4 = '192.0.2.1'
 const LOCAL_6 = 'fd3d:0a0b:17d6::1'
 const REMOTE_6 = 'fd3d:fa7b:d17d::1'
+const GATEWAY_4 = '192.168.0.1'
+const GATEWAY_6 = 'fd3d:0a0b:17d6:8888::1'
+const NETMASK_4 = '255.255.0.0'
 const MTU_4 = 1500
 const MTU_6 = 1520
+/** Room for the largest headers and 88 bytes, below which TCP does not go; and what an IP length can say. */
+export const LEAST_MTU = 148
+export const MOST_MTU = 65_535
 
 /** Symbols that those suites leave to whoever runs them. */
 export function suiteDefines(version: IpVersion): Record<string, string> {
@@ -46,22 +63,39 @@ export function suiteDefines(version: IpVersion): Record<string, string> {
   }
 }
 
-/** Lines that say how the real tool reaches a kernel, or how much it prints: nothing to do here. */
-const WITHOUT_EFFECT = new Set([
-  'code_command',
-  'code_format',
-  'code_sockopt',
-  'debug',
-  'define',
-  'dry_run',
-  'gateway_ip',
-  'init_scripts',
-  'mss',
-  'netmask_ip',
-  'send_omit_free',
-  'speed',
-  'verbose',
-])
+/** packetdrill's options, and whether one has a value. */
+const OPTIONS: Readonly<Record<string, 'value' | 'flag'>> = {
+  ip_version: 'value',
+  local_ip: 'value',
+  remote_ip: 'value',
+  gateway_ip: 'value',
+  netmask_ip: 'value',
+  bind_port: 'value',
+  connect_port: 'value',
+  mtu: 'value',
+  tolerance_usecs: 'value',
+  tolerance_percent: 'value',
+  tcp_ts_tick_usecs: 'value',
+  tcp_ts_ecr_scaled: 'flag',
+  strict_segments: 'flag',
+  non_fatal: 'value',
+  dry_run: 'flag',
+  init_scripts: 'value',
+  // What follows says how the real tool reaches a kernel, or how much it prints: nothing to do here.
+  code_command: 'value',
+  code_format: 'value',
+  code_sockopt: 'value',
+  debug: 'flag',
+  define: 'value',
+  is_anyip: 'flag',
+  mss: 'value',
+  send_omit_free: 'flag',
+  speed: 'value',
+  verbose: 'flag',
+}
+
+/** Options that make packetdrill test another host, or another program, than the stack in here. */
+const UNSUPPORTED = /^(?:wire_(?:client|server)(?:_ip|_at|_port|_dev)?|so_(?:filename|flags))$/
 
 /** The version to run a script with: `…v6.pkt` and `…v4.pkt` can only run so. */
 export function versionFor(file: string, asked: IpVersion = 'ipv4'): IpVersion {
@@ -89,6 +123,11 @@ export function settingsOf(script: Script, asked: AskedSettings): RunSettings {
     tsTickUsecs: 0,
     tsEcrScaled: false,
     strictSegments: false,
+    dryRun: false,
+    nonFatal: new Set(),
+    initScripts: [],
+    gateway: GATEWAY_4,
+    netmask: NETMASK_4,
   }
   for (const option of script.options) {
     if (option.name === 'ip_version') settings.ipVersion = versionOf(option)
@@ -97,39 +136,71 @@ export function settingsOf(script: Script, asked: AskedSettings): RunSettings {
     settings.local = address(LOCAL_6)
     settings.remote = address(REMOTE_6)
     settings.mtu = MTU_6
+    settings.gateway = GATEWAY_6
   }
-  for (const option of script.options) apply(settings, option)
+  for (const option of script.options) {
+    check(option)
+    apply(settings, option)
+  }
+  setAddresses(settings, script.options)
   if (asked.toleranceUsecs !== undefined) settings.toleranceUsecs = asked.toleranceUsecs
   return settings
 }
 
+/** The variables that packetdrill gives each command. */
+export function environmentOf(settings: RunSettings): Record<string, string> {
+  return {
+    OPT_IP_VERSION: settings.ipVersion,
+    OPT_LOCAL_DEV: 'tun0',
+    OPT_LOCAL_IP: formatAddress(settings.local),
+    OPT_REMOTE_IP: formatAddress(settings.remote),
+    OPT_GATEWAY_IP: settings.gateway,
+    OPT_NETMASK_IP: settings.netmask,
+    OPT_BIND_PORT: `${settings.bindPort}`,
+    OPT_CONNECT_PORT: `${settings.connectPort}`,
+    OPT_MTU: `${settings.mtu}`,
+    OPT_TOLERANCE_USECS: `${settings.toleranceUsecs}`,
+    // /tmp/sysctl_restore_$PPID.sh: whoever reads it back is this very run.
+    PPID: '1',
+  }
+}
+
+function check(option: HeaderOption): void {
+  const { name, value } = option
+  if (UNSUPPORTED.test(name)) {
+    const problem = `--${name} is not supported: the stack under test is the one in here`
+    throw new ScriptError(option.position, `'--${name}'`, null, problem)
+  }
+  if (!Object.hasOwn(OPTIONS, name)) throw wrong(option, 'an option of packetdrill')
+  if (OPTIONS[name] === 'value' && value === null) throw wrong(option, `--${name}=VALUE`)
+  if (OPTIONS[name] === 'flag' && value !== null) throw wrong(option, `--${name} alone`)
+}
+
 function apply(settings: RunSettings, option: HeaderOption): void {
   switch (option.name) {
-    case 'ip_version':
+    case 'gateway_ip':
+      settings.gateway = option.value ?? ''
       break
-    case 'local_ip':
-      settings.local = addressOf(option)
-      break
-    case 'remote_ip':
-      settings.remote = addressOf(option)
+    case 'netmask_ip':
+      settings.netmask = option.value ?? ''
       break
     case 'bind_port':
-      settings.bindPort = numberOf(option)
+      settings.bindPort = numberOf(option, 1, 65_535)
       break
     case 'connect_port':
-      settings.connectPort = numberOf(option)
+      settings.connectPort = numberOf(option, 1, 65_535)
       break
     case 'mtu':
-      settings.mtu = numberOf(option)
+      settings.mtu = numberOf(option, LEAST_MTU, MOST_MTU)
       break
     case 'tolerance_usecs':
-      settings.toleranceUsecs = numberOf(option)
+      settings.toleranceUsecs = numberOf(option, 0, 1e9)
       break
     case 'tolerance_percent':
-      settings.tolerancePercent = numberOf(option)
+      settings.tolerancePercent = numberOf(option, 0, 100)
       break
     case 'tcp_ts_tick_usecs':
-      settings.tsTickUsecs = numberOf(option)
+      settings.tsTickUsecs = numberOf(option, 0, 1e6)
       break
     case 'tcp_ts_ecr_scaled':
       settings.tsEcrScaled = true
@@ -137,9 +208,47 @@ function apply(settings: RunSettings, option: HeaderOption): void {
     case 'strict_segments':
       settings.strictSegments = true
       break
+    case 'dry_run':
+      settings.dryRun = true
+      break
+    case 'non_fatal':
+      settings.nonFatal = nonFatalOf(option)
+      break
+    case 'init_scripts':
+      settings.initScripts = listOf(option)
+      break
     default:
-      if (!WITHOUT_EFFECT.has(option.name)) throw wrong(option, 'an option of packetdrill')
+      break
   }
+}
+
+/**
+ * A script that does not say its version is run with either, and the suites' own addresses then win over
+ * those of the other family. v4-mapped sockets have addresses of IPv4 on the wire.
+ */
+function setAddresses(settings: RunSettings, options: readonly HeaderOption[]): void {
+  const family = settings.ipVersion === 'ipv6' ? 6 : 4
+  const saysVersion = options.some((option) => option.name === 'ip_version')
+  for (const option of options) {
+    if (option.name !== 'local_ip' && option.name !== 'remote_ip') continue
+    const address = addressOf(option)
+    if (address.family === family) {
+      settings[option.name === 'local_ip' ? 'local' : 'remote'] = address
+    } else if (saysVersion) {
+      throw wrong(option, `an IPv${family} address`)
+    }
+  }
+}
+
+function listOf(option: HeaderOption): string[] {
+  return (option.value ?? '').split(/[, ]+/).filter((word) => word !== '')
+}
+
+function nonFatalOf(option: HeaderOption): Set<NonFatal> {
+  const words = listOf(option)
+  const known = words.filter((word) => word === 'packet' || word === 'syscall')
+  if (known.length === 0 || known.length < words.length) throw wrong(option, "'packet', 'syscall'")
+  return new Set(known)
 }
 
 function versionOf(option: HeaderOption): IpVersion {
@@ -148,9 +257,9 @@ function versionOf(option: HeaderOption): IpVersion {
   throw wrong(option, 'ipv4, ipv6 or ipv4-mapped-ipv6')
 }
 
-function numberOf(option: HeaderOption): number {
-  const value = Number(option.value ?? 'x')
-  if (!Number.isFinite(value) || value < 0) throw wrong(option, 'a number')
+function numberOf(option: HeaderOption, least: number, most: number): number {
+  const value = /^\d+(?:\.\d+)?$/.test(option.value ?? '') ? Number(option.value) : Number.NaN
+  if (!(value >= least && value <= most)) throw wrong(option, `a number from ${least} to ${most}`)
   return value
 }
 

@@ -1,6 +1,19 @@
 // The little of a shell that scripts use between backticks: commands one after another, pipelines,
-// quotes, $(…), `test`. What a command does is looked up in a table and acts on the emulated host; one
-// that is not in the table is an error that names it.
+// variables, redirections, $(…), `test`. What a command does is looked up in a table and acts on the
+// emulated host; one that is not in the table is an error that names it. shell-words.ts reads the text.
+
+import { arithmetic } from './shell-arithmetic.js'
+import {
+  CommandError,
+  type Redirect,
+  readShell,
+  type ShellCommand,
+  type ShellStep,
+  type Word,
+  type WordPart,
+} from './shell-words.js'
+
+export { CommandError } from './shell-words.js'
 
 /** What a command wrote, and its exit status. */
 export interface CommandResult {
@@ -12,219 +25,209 @@ export type CommandTable = Readonly<
   Record<string, (words: readonly string[], input: string) => CommandResult>
 >
 
-/** A command that the emulated host does not have, or cannot read. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
+/** What the commands of one pair of backticks share. */
+export interface ShellWorld {
+  readonly table: CommandTable
+  /** Set by `NAME=value`; those of packetdrill are there from the start. */
+  readonly variables: Map<string, string>
+  /** The text of a file of the emulated host. */
+  read(path: string): string
+  write(path: string, text: string, append: boolean): void
 }
-
-type Token =
-  | { readonly kind: 'word'; readonly text: string }
-  | { readonly kind: 'operator'; readonly text: string }
 
 /** Bounded: `$(…)` in `$(…)`. */
 const MAX_DEPTH = 8
-/** Bounded: brackets and signs of `$((…))`, where the reading recurses. */
-const MAX_NESTING = 64
+/** Bounded: `x=$x$x` over and over, and what commands write. */
+const MAX_TEXT = 64 * 1024
 
-/** Runs `text` and returns the status of its last command. */
-export function runShell(text: string, table: CommandTable, depth = 0): CommandResult {
+const FINE: CommandResult = { output: '', status: 0 }
+const ASSIGNMENT = /^([A-Za-z_]\w*)=/
+
+/** Runs `text`; the status is that of its last command. */
+export function runShell(text: string, world: ShellWorld, depth = 0): CommandResult {
   if (depth > MAX_DEPTH) throw new CommandError('commands are nested too deeply')
-  const tokens = tokenize(text, table, depth)
-  let result: CommandResult = { output: '', status: 0 }
-  let at = 0
-  let skip: 'none' | '&&' | '||' = 'none'
-  let output = ''
-  while (at < tokens.length) {
-    const end = tokens.findIndex(
-      (token, i) => i >= at && token.kind === 'operator' && token.text !== '|',
-    )
-    const stop = end < 0 ? tokens.length : end
-    const pipeline = tokens.slice(at, stop)
-    const skipped = (skip === '&&' && result.status !== 0) || (skip === '||' && result.status === 0)
-    if (pipeline.length > 0 && !skipped) {
-      result = runPipeline(pipeline, table)
-      output += result.output
+  return new ShellRun(world, depth).steps(readShell(text))
+}
+
+class ShellRun {
+  readonly #world: ShellWorld
+  readonly #depth: number
+  #status = 0
+  /** That of the last $(…) of a command. */
+  #substituted = 0
+  /** `set -e`. */
+  #endsAtFailure = false
+  #isOver = false
+
+  constructor(world: ShellWorld, depth: number) {
+    this.#world = world
+    this.#depth = depth
+  }
+
+  steps(steps: readonly ShellStep[]): CommandResult {
+    let output = ''
+    let before: ShellStep['end'] = ';'
+    for (const step of steps) {
+      const skipped =
+        (before === '&&' && this.#status !== 0) || (before === '||' && this.#status === 0)
+      before = step.end
+      if (skipped) continue
+      output = bounded(output + this.#pipeline(step))
+      if (this.#isOver) break
+      // `a && b; c`: a failure before the `;` is forgotten, unless `set -e` was said.
+      if (this.#endsAtFailure && this.#status !== 0 && step.end === ';' && !step.negated) break
     }
-    const operator = tokens[stop]?.text
-    skip = operator === '&&' || operator === '||' ? operator : 'none'
-    // `a && b; c`: a failure before the `;` is forgotten, unless the shell was told otherwise.
-    at = stop + 1
+    return { output, status: this.#status }
   }
-  return { output, status: result.status }
-}
 
-function runPipeline(tokens: readonly Token[], table: CommandTable): CommandResult {
-  const stages: string[][] = [[]]
-  for (const token of tokens) {
-    if (token.kind === 'operator') stages.push([])
-    else stages[stages.length - 1]!.push(token.text)
+  #pipeline({ commands, negated }: ShellStep): string {
+    let result = FINE
+    for (const command of commands) result = this.#command(command, result.output)
+    this.#status = negated ? Number(result.status === 0) : result.status
+    return result.output
   }
-  // `! a | b` turns the status of the whole round.
-  const isNegated = stages[0]![0] === '!'
-  if (isNegated) stages[0]!.shift()
-  let result: CommandResult = { output: '', status: 0 }
-  for (const words of stages) result = runCommand(words, table, result.output)
-  return isNegated ? { ...result, status: result.status === 0 ? 1 : 0 } : result
-}
 
-function runCommand(words: readonly string[], table: CommandTable, input: string): CommandResult {
-  let rest = [...words]
-  // `VAR=value command`, and output that is thrown away.
-  while (/^[A-Za-z_]\w*=/.test(rest[0] ?? '')) rest = rest.slice(1)
-  let quiet = false
-  rest = rest.filter((word, i) => {
-    const redirects = /^([12&]?>>?|2>&1)/.test(word)
-    if (redirects && !word.startsWith('2>')) quiet = true
-    const isTarget = /^[12&]?>>?$/.test(rest[i - 1] ?? '')
-    return !redirects && !isTarget
-  })
-  const [name] = rest
-  if (name === undefined) return { output: '', status: 0 }
-  const base = name.replace(/^.*\//, '')
-  if (!Object.hasOwn(table, base)) {
-    throw new CommandError(`the emulated host has no command '${name}'`)
+  #command({ words, redirects }: ShellCommand, input: string): CommandResult {
+    let at = 0
+    this.#substituted = 0
+    const assigned: [string, string][] = []
+    for (; at < words.length; at++) {
+      const assignment = this.#assignment(words[at]!)
+      if (assignment === null) break
+      assigned.push(assignment)
+    }
+    const given = words.slice(at).flatMap((word) => this.#fields(word))
+    // `LC_ALL=C nstat`: for that command alone, and none here looks.
+    if (given.length === 0) for (const [name, value] of assigned) this.#set(name, value)
+    // A `x=$(false)` ends as its $(…) did.
+    const nothing = { output: '', status: this.#substituted }
+    const source = redirects.find(({ stream }) => stream === 'input')
+    const text = source === undefined ? input : this.#world.read(this.#path(source))
+    const result = given.length === 0 ? nothing : this.#call(given, text)
+    return this.#redirected(result, redirects)
   }
-  const result = table[base]!(rest.slice(1), input)
-  return { output: quiet ? '' : result.output, status: result.status }
-}
 
-function tokenize(text: string, table: CommandTable, depth: number): Token[] {
-  const tokens: Token[] = []
-  let word: string | null = null
-  let at = 0
-  const endWord = (): void => {
-    if (word !== null) tokens.push({ kind: 'word', text: word })
-    word = null
+  #call([name = '', ...words]: readonly string[], input: string): CommandResult {
+    if (name === 'set') return this.#options(words)
+    if (name === 'exit') {
+      this.#isOver = true
+      return { output: '', status: words[0] === undefined ? this.#status : Number(words[0]) & 0xff }
+    }
+    if (name === 'export') {
+      for (const word of words) {
+        const found = ASSIGNMENT.exec(word)
+        if (found !== null) this.#set(found[1]!, word.slice(found[0].length))
+      }
+      return FINE
+    }
+    if (/^(?:bash|sh|source|\.)$/.test(name)) {
+      const [first = '', second = ''] = words
+      if (first === '-c') return runShell(second, this.#world, this.#depth + 1)
+      if (first !== name && !first.startsWith('-')) return this.#call(words, input)
+    }
+    const { table } = this.#world
+    const base = name.replace(/^.*\//, '')
+    if (!Object.hasOwn(table, base)) {
+      throw new CommandError(`the emulated host has no command '${name.slice(0, 80)}'`)
+    }
+    return table[base]!(words, input)
   }
-  const operator = (characters: string): void => {
-    endWord()
-    tokens.push({ kind: 'operator', text: characters })
-    at += characters.length
+
+  /** -e counts; -x, -u and pipefail change nothing that can be seen here. */
+  #options(words: readonly string[]): CommandResult {
+    for (const word of words) {
+      if (word === 'pipefail' || /^[-+]o$/.test(word)) continue
+      const found = /^([-+])([exu]+)o?$/.exec(word)
+      if (found === null) throw new CommandError(`the emulated host's shell has no 'set ${word}'`)
+      if (found[2]!.includes('e')) this.#endsAtFailure = found[1] === '-'
+    }
+    return FINE
   }
-  while (at < text.length) {
-    const character = text[at]!
-    if (character === '\\') {
-      if (text[at + 1] !== '\n') word = (word ?? '') + (text[at + 1] ?? '')
-      at += 2
-    } else if (character === "'") {
-      const end = closing(text, "'", at + 1)
-      word = (word ?? '') + text.slice(at + 1, end)
-      at = end + 1
-    } else if (character === '"') {
-      const { value, end } = quoted(text, at + 1, table, depth)
-      word = (word ?? '') + value
-      at = end
-    } else if (character === '$' && text[at + 1] === '(') {
-      const { value, end } = substitution(text, at, table, depth)
-      // Unquoted: blanks in it part words.
-      const parts = value.split(/\s+/).filter((part) => part !== '')
-      parts.forEach((part, i) => {
-        if (i > 0) endWord()
-        word = (word ?? '') + part
+
+  #redirected(result: CommandResult, redirects: readonly Redirect[]): CommandResult {
+    let { output } = result
+    for (const redirect of redirects) {
+      const { stream, word, append } = redirect
+      if (stream === 'input') continue
+      // No command here writes errors: they end the script instead.
+      const isOutput = stream === 'output' || stream === 'both'
+      if (word !== null) this.#world.write(this.#path(redirect), isOutput ? output : '', append)
+      if (isOutput) output = ''
+    }
+    return { ...result, output }
+  }
+
+  #path({ word }: Redirect): string {
+    const [path = '', ...more] = word === null ? [] : this.#fields(word)
+    if (path === '' || more.length > 0) throw new CommandError('a redirection wants one file')
+    return path
+  }
+
+  // ---------------------------------------------------------------- words
+
+  /** `NAME=value`; null if the word is none. */
+  #assignment(word: Word): [string, string] | null {
+    const start = word.findIndex(({ kind, quoted }) => kind !== 'text' || quoted)
+    const plain = word.slice(0, start < 0 ? undefined : start)
+    const found = ASSIGNMENT.exec(plain.map(({ text }) => text).join(''))
+    if (found === null) return null
+    const value = word.map((part) => this.#value(part)).join('')
+    return [found[1]!, bounded(value.slice(found[0].length))]
+  }
+
+  #set(name: string, value: string): void {
+    this.#world.variables.set(name, value)
+  }
+
+  /** One word, or several where blanks come from an unquoted variable or $(…); none if it is empty. */
+  #fields(word: Word): string[] {
+    const fields: string[] = []
+    let field: string | null = null
+    for (const part of word) {
+      const value = this.#value(part)
+      if (part.quoted || part.kind === 'text') {
+        field = (field ?? '') + value
+        continue
+      }
+      value.split(/\s+/).forEach((piece, i) => {
+        if (i > 0 && field !== null) {
+          fields.push(field)
+          field = null
+        }
+        if (piece !== '') field = (field ?? '') + piece
       })
-      at = end
-    } else if (character === '\n' || character === ';') operator(character)
-    else if (text.startsWith('&&', at) || text.startsWith('||', at))
-      operator(text.slice(at, at + 2))
-    else if (character === '|') operator('|')
-    else if (character === '#' && word === null) at = closing(`${text}\n`, '\n', at)
-    else if (/\s/.test(character)) {
-      endWord()
-      at++
-    } else {
-      word = (word ?? '') + character
-      at++
+    }
+    if (field !== null) fields.push(field)
+    return fields.map(bounded)
+  }
+
+  #value({ kind, text }: WordPart): string {
+    switch (kind) {
+      case 'text':
+        return text
+      case 'variable':
+        return this.#variable(text)
+      case 'arithmetic':
+        return String(arithmetic(text, (name) => this.#variable(name)))
+      case 'command': {
+        const { output, status } = runShell(text, this.#world, this.#depth + 1)
+        this.#substituted = status
+        return output.replace(/\n+$/, '')
+      }
+      default:
+        return kind satisfies never
     }
   }
-  endWord()
-  return tokens
-}
 
-function closing(text: string, mark: string, from: number): number {
-  const end = text.indexOf(mark, from)
-  if (end < 0) throw new CommandError(`the command has no closing ${mark}`)
-  return end
-}
-
-function quoted(
-  text: string,
-  from: number,
-  table: CommandTable,
-  depth: number,
-): { value: string; end: number } {
-  let value = ''
-  let at = from
-  while (text[at] !== '"') {
-    if (at >= text.length) throw new CommandError('the command has no closing "')
-    if (text[at] === '\\' && /["\\$`]/.test(text[at + 1] ?? '')) {
-      value += text[at + 1]
-      at += 2
-    } else if (text.startsWith('$(', at)) {
-      const inner = substitution(text, at, table, depth)
-      value += inner.value
-      at = inner.end
-    } else value += text[at++]
-  }
-  return { value, end: at + 1 }
-}
-
-/** `$(command)` or `$((1+2))` at `at`. */
-function substitution(
-  text: string,
-  at: number,
-  table: CommandTable,
-  depth: number,
-): { value: string; end: number } {
-  let level = 0
-  let end = at + 1
-  for (; end < text.length; end++) {
-    if (text[end] === '(') level++
-    if (text[end] === ')' && --level === 0) break
-  }
-  if (level !== 0) throw new CommandError('the command has no closing )')
-  const inner = text.slice(at + 2, end)
-  if (inner.startsWith('(')) return { value: String(arithmetic(inner.slice(1, -1))), end: end + 1 }
-  const { output } = runShell(inner, table, depth + 1)
-  return { value: output.replace(/\n+$/, ''), end: end + 1 }
-}
-
-/** Whole numbers, + - * / and brackets. */
-function arithmetic(text: string): number {
-  const tokens = text.match(/\d+|[-+*/()]/g) ?? []
-  let at = 0
-  let nesting = 0
-  const primary = (): number => {
-    if (++nesting > MAX_NESTING) throw new CommandError('$((…)) is nested too deeply')
-    const value = operand()
-    nesting--
+  #variable(name: string): string {
+    if (name === '?') return String(this.#status)
+    const value = this.#world.variables.get(name)
+    if (value === undefined) throw new CommandError(`the variable $${name} is not set`)
     return value
   }
-  const operand = (): number => {
-    const token = tokens[at++]
-    if (token === '(') {
-      const value = sum()
-      at++
-      return value
-    }
-    if (token === '-') return -primary()
-    if (token === undefined || !/^\d+$/.test(token)) {
-      throw new CommandError(`cannot compute $((${text}))`)
-    }
-    return Number(token)
-  }
-  const product = (): number => {
-    let value = primary()
-    while (tokens[at] === '*' || tokens[at] === '/') {
-      value = tokens[at++] === '*' ? value * primary() : Math.trunc(value / primary())
-    }
-    return value
-  }
-  const sum = (): number => {
-    let value = product()
-    while (tokens[at] === '+' || tokens[at] === '-') {
-      value = tokens[at++] === '+' ? value + product() : value - product()
-    }
-    return value
-  }
-  return sum()
+}
+
+function bounded(text: string): string {
+  if (text.length > MAX_TEXT) throw new CommandError(`more than ${MAX_TEXT} characters of text`)
+  return text
 }

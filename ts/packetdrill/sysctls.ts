@@ -1,6 +1,9 @@
 // Sysctls of the emulated host. Some turn the stack's configuration; others name what the stack does
 // anyway, or has no part in, and are kept so that they can be read back. Any other name is an error.
 
+import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
+import { cubic } from '../tcp/congestion/cubic.js'
+import { newReno } from '../tcp/congestion/newreno.js'
 import type { Host, HostConfig } from './host.js'
 
 type Effect = (value: string) => Partial<HostConfig>
@@ -30,6 +33,11 @@ const levelOf = (value: string): 0 | 1 | 2 => {
   return level >= 2 ? 2 : level === 1 ? 1 : 0
 }
 
+const CONGESTION: Readonly<Record<string, MptcpCongestionFactory | undefined>> = {
+  cubic,
+  reno: newReno,
+}
+
 const EFFECTS: Readonly<Record<string, Effect>> = {
   'net.mptcp.enabled': (value) => ({ mptcp: isOn(value) }),
   'net.mptcp.checksum_enabled': (value) => ({ checksum: isOn(value) }),
@@ -50,16 +58,19 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   'net.ipv4.tcp_timestamps': (value) => ({ timestamps: isOn(value) }),
   'net.ipv4.tcp_sack': (value) => ({ sack: isOn(value) }),
   'net.ipv4.tcp_window_scaling': (value) => ({ windowScaling: isOn(value) }),
+  'net.ipv4.tcp_congestion_control': (value) => {
+    const congestion = CONGESTION[value.trim()]
+    return { congestion: congestion ?? (Number.NaN as never) }
+  },
+  'net.ipv4.tcp_rto_max_ms': (value) => ({ maxRtoMs: within(Number(value), 1000, 120_000) }),
+  'net.ipv4.tcp_slow_start_after_idle': (value) => ({ slowStartAfterIdle: isOn(value) }),
+  'net.ipv4.tcp_min_tso_segs': (value) => ({ leastBurst: within(Number(value), 1, 65_535) }),
   'net.ipv4.tcp_rmem': (value) => ({ receiveBufferBytes: most(value) }),
   'net.ipv4.tcp_wmem': (value) => ({ sendBufferBytes: most(value) }),
 }
 
 /** Linux 6.18's, where scripts of the field set them; with the value that is read before any is set. */
 const KEPT: Readonly<Record<string, string>> = {
-  'net.mptcp.pm_type': '0',
-  'net.mptcp.path_manager': 'kernel',
-  'net.mptcp.scheduler': 'default',
-  'net.mptcp.stale_loss_cnt': '4',
   'net.core.default_qdisc': 'pfifo',
   'net.core.netdev_max_backlog': '1000',
   'net.core.optmem_max': '131072',
@@ -75,13 +86,16 @@ const KEPT: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_adv_win_scale': '1',
   'net.ipv4.tcp_app_win': '31',
   'net.ipv4.tcp_autocorking': '1',
+  'net.ipv4.tcp_backlog_ack_defer': '1',
   'net.ipv4.tcp_base_mss': '1024',
   'net.ipv4.tcp_challenge_ack_limit': '2147483647',
   'net.ipv4.tcp_comp_sack_nr': '44',
-  'net.ipv4.tcp_congestion_control': 'cubic',
+  'net.ipv4.tcp_comp_sack_slack_ns': '100000',
   'net.ipv4.tcp_dsack': '1',
+  'net.ipv4.tcp_early_demux': '1',
   'net.ipv4.tcp_early_retrans': '4',
   'net.ipv4.tcp_ecn': '0',
+  'net.ipv4.tcp_ecn_fallback': '1',
   'net.ipv4.tcp_fack': '0',
   'net.ipv4.tcp_fastopen_blackhole_timeout_sec': '0',
   'net.ipv4.tcp_fin_timeout': '60',
@@ -91,28 +105,33 @@ const KEPT: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_keepalive_probes': '9',
   'net.ipv4.tcp_keepalive_time': '7200',
   'net.ipv4.tcp_limit_output_bytes': '4194304',
+  'net.ipv4.tcp_low_latency': '0',
+  'net.ipv4.tcp_max_orphans': '8192',
+  'net.ipv4.tcp_max_reordering': '300',
   'net.ipv4.tcp_max_syn_backlog': '4096',
   'net.ipv4.tcp_max_tso_segs': '0',
+  'net.ipv4.tcp_max_tw_buckets': '8192',
+  'net.ipv4.tcp_migrate_req': '0',
   'net.ipv4.tcp_min_rtt_wlen': '300',
   'net.ipv4.tcp_min_snd_mss': '48',
-  'net.ipv4.tcp_min_tso_segs': '2',
   'net.ipv4.tcp_moderate_rcvbuf': '1',
-  'net.ipv4.tcp_migrate_req': '0',
+  'net.ipv4.tcp_mtu_probe_floor': '48',
   'net.ipv4.tcp_mtu_probing': '0',
   'net.ipv4.tcp_no_metrics_save': '0',
   'net.ipv4.tcp_notsent_lowat': '4294967295',
   'net.ipv4.tcp_orphan_retries': '0',
   'net.ipv4.tcp_pacing_ca_ratio': '120',
   'net.ipv4.tcp_pacing_ss_ratio': '200',
+  'net.ipv4.tcp_probe_interval': '600',
+  'net.ipv4.tcp_probe_threshold': '8',
   'net.ipv4.tcp_rcvbuf_low_rtt': '1000',
   'net.ipv4.tcp_recovery': '1',
   'net.ipv4.tcp_reordering': '3',
+  'net.ipv4.tcp_retrans_collapse': '1',
   'net.ipv4.tcp_retries1': '3',
   'net.ipv4.tcp_retries2': '15',
-  'net.ipv4.tcp_rto_max_ms': '120000',
   'net.ipv4.tcp_rto_min_us': '200000',
   'net.ipv4.tcp_shrink_window': '0',
-  'net.ipv4.tcp_slow_start_after_idle': '0',
   'net.ipv4.tcp_stdurg': '0',
   'net.ipv4.tcp_syn_linear_timeouts': '4',
   'net.ipv4.tcp_syn_retries': '5',
@@ -124,6 +143,10 @@ const KEPT: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_workaround_signed_windows': '0',
   'net.ipv6.bindv6only': '0',
   'net.ipv6.flowlabel_consistency': '1',
+  'net.mptcp.path_manager': 'kernel',
+  'net.mptcp.pm_type': '0',
+  'net.mptcp.scheduler': 'default',
+  'net.mptcp.stale_loss_cnt': '4',
 }
 
 /** What the stack was configured with before any was set, in Linux's words. */
@@ -141,6 +164,10 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_timestamps': '1',
   'net.ipv4.tcp_sack': '1',
   'net.ipv4.tcp_window_scaling': '1',
+  'net.ipv4.tcp_congestion_control': 'cubic',
+  'net.ipv4.tcp_min_tso_segs': '2',
+  'net.ipv4.tcp_rto_max_ms': '120000',
+  'net.ipv4.tcp_slow_start_after_idle': '0',
   'net.ipv4.tcp_rmem': '4096 131072 6291456',
   'net.ipv4.tcp_wmem': '4096 16384 4194304',
 }

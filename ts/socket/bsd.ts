@@ -11,7 +11,7 @@ import {
   readableBytes,
 } from '../mptcp/connection.js'
 import type { FastOpenWish } from '../mptcp/fast-open.js'
-import { append } from '../mptcp/send-queue.js'
+import { append, endRecord } from '../mptcp/send-queue.js'
 import { hasFastOpenCookie } from '../stack/active-open.js'
 import type { Stack } from '../stack/stack.js'
 import {
@@ -28,6 +28,7 @@ import { getOption, setOption } from './options.js'
 import { adoptSettings } from './options-tcp.js'
 import { queueBytes, readiness } from './readiness.js'
 import { type MptcpMessage, receive, receiveMessage } from './receive.js'
+import { hasZeroCopyRoom, noteZeroCopy, zeroCopyArrivals } from './zero-copy.js'
 
 /** Address in text form and port. */
 export interface MptcpSocketAddress {
@@ -261,7 +262,7 @@ export class MptcpBsd {
     if (socket === undefined) return -E.EBADF
     if (socket.state === 'deferred') return this.sendto(fd, bytes, flags)
     const { connection } = socket
-    if (connection === null) return -E.ENOTCONN
+    if (connection === null) return -E.EPIPE
     const error = takeError(socket)
     if (error !== 0) return error
     if (socket.writeShut || connection.state === 'M_CLOSED') return -E.EPIPE
@@ -269,10 +270,15 @@ export class MptcpBsd {
       connection.wantsWrite = true
       return -E.EAGAIN
     }
+    const zeroCopy =
+      (flags & C.MSG_ZEROCOPY) !== 0 && this.getsockopt(fd, C.SOL_SOCKET, C.SO_ZEROCOPY) === 1
+    if (zeroCopy && !hasZeroCopyRoom(socket)) return -E.ENOBUFS
     const taken = append(this.#stack.context, connection, bytes)
+    if (zeroCopy && taken > 0) noteZeroCopy(socket, connection.snd.end)
     if (taken > 0) {
       connection.snd.more = (flags & C.MSG_MORE) !== 0
       connection.snd.moreSince = connection.snd.una
+      if ((flags & C.MSG_EOR) !== 0 && taken === bytes.length) endRecord(connection)
       this.#stack.touch(connection)
     }
     if (taken < bytes.length) connection.wantsWrite = true
@@ -346,6 +352,12 @@ export class MptcpBsd {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
     return readiness(this.#stack, socket)
+  }
+
+  /** Messages that the error queue has been given so far: for edge-triggered questions. */
+  errorsQueued(fd: number): number {
+    const socket = this.#sockets.get(fd)
+    return socket === undefined ? 0 : zeroCopyArrivals(socket)
   }
 
   /** Bytes that `read` would give now, as FIONREAD; 0 also where there is no connection. */

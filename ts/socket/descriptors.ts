@@ -6,6 +6,7 @@ import type { Listener } from '../stack/listener.js'
 import { createFastOpenSettings, type FastOpenSettings } from '../tcp/fast-open.js'
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
+import { createZeroCopy, type ZeroCopy } from './zero-copy.js'
 
 /** `deferred`: TCP_FASTOPEN_CONNECT, which sends its SYN with the first write. */
 export type BsdState = 'new' | 'listening' | 'deferred' | 'connecting' | 'connected' | 'failed'
@@ -29,6 +30,7 @@ export interface BsdSocket {
   writeShut: boolean
   /** Told after each turn in which something happened: level-triggered questions go to `poll`. */
   watcher: (() => void) | null
+  readonly zeroCopy: ZeroCopy
   readonly settings: SocketSettings
 }
 
@@ -103,6 +105,7 @@ export class Descriptors {
       readShut: false,
       writeShut: false,
       watcher: null,
+      zeroCopy: createZeroCopy(),
       settings: {
         noDelay: false,
         cork: false,

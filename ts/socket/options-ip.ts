@@ -67,8 +67,18 @@ const PATH_MTU: SocketOption = {
   multipath: IP_OF_TCP_ONLY,
 }
 
-/** WANT, DO and PROBE; the stack always sets DF, so that DONT cannot be had. */
-const MTU_DISCOVER: SocketOption = { ...remembered(1, 1, 3), multipath: IP_OF_TCP_ONLY }
+const PMTUDISC_PROBE = 3
+const REMEMBERED_DISCOVERY = remembered(1, 0, PMTUDISC_PROBE)
+/** WANT, DO and PROBE set DF; DONT lets routers fragment. */
+const MTU_DISCOVER: SocketOption = {
+  ...REMEMBERED_DISCOVERY,
+  set: (target, value) => {
+    const refusal = REMEMBERED_DISCOVERY.set?.(target, value) ?? 0
+    if (refusal === 0) target.socket.settings.tcp.mayFragment = value === 0
+    return refusal
+  },
+  multipath: IP_OF_TCP_ONLY,
+}
 /** The error queue is always empty. */
 const RECEIVE_ERRORS: SocketOption = { ...rememberedFlag(), multipath: IP_OF_TCP_ONLY }
 

@@ -3,6 +3,7 @@
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import {
   IGNORED,
+  IP_OF_TCP_ONLY,
   type OptionTable,
   type OptionTarget,
   remembered,
@@ -61,6 +62,8 @@ export const SOCKET_OPTIONS: OptionTable = new Map<number, SocketOption>([
   [C.SO_REUSEPORT, reuse('reusePort')],
   [C.SO_SNDBUF, bufferOption('sendBuffer')],
   [C.SO_RCVBUF, bufferOption('receiveBuffer')],
+  // Linux's MPTCP has none.
+  [C.SO_ZEROCOPY, { ...rememberedFlag(), multipath: IP_OF_TCP_ONLY }],
   [C.SO_SNDBUFFORCE, { set: bufferOption('sendBuffer').set }],
   [C.SO_RCVBUFFORCE, { set: bufferOption('receiveBuffer').set }],
   [

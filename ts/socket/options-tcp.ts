@@ -3,6 +3,7 @@
 import type { Connection } from '../mptcp/connection.js'
 import { isLive } from '../mptcp/subflow.js'
 import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
+import { cubic } from '../tcp/congestion/cubic.js'
 import { newReno } from '../tcp/congestion/newreno.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
 import { oweAckNow } from '../tcp/receive.js'
@@ -198,7 +199,7 @@ function congestionName({ stack, socket }: OptionTarget): string {
 
 /** The stack's own, and those that come with it. */
 function setCongestion({ stack, socket }: OptionTarget, value: string): number {
-  const factory = [stack.config.congestion, newReno].find((each) => {
+  const factory = [stack.config.congestion, newReno, cubic].find((each) => {
     const { name } = each(1460)
     return name === value || (name === 'newreno' && value === 'reno')
   })

@@ -5,6 +5,7 @@ import { sendRoom, unsentBytes } from '../mptcp/send-queue.js'
 import type { Stack } from '../stack/stack.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
+import { hasZeroCopyNews } from './zero-copy.js'
 
 /** Among POLLIN, POLLOUT, POLLERR, POLLHUP and POLLRDHUP, by the rules of Linux's mptcp_poll. */
 export function readiness(stack: Stack, socket: BsdSocket): number {
@@ -13,7 +14,7 @@ export function readiness(stack: Stack, socket: BsdSocket): number {
   if (socket.state === 'deferred') return C.POLLOUT
   if (connection === null) return C.POLLHUP | C.POLLOUT
   let ready = 0
-  if (socket.error !== 0) ready |= C.POLLERR
+  if (socket.error !== 0 || hasZeroCopyNews(socket)) ready |= C.POLLERR
   if (connection.state === 'M_CLOSED') {
     ready |= C.POLLHUP | C.POLLIN | C.POLLRDHUP | C.POLLOUT
   }

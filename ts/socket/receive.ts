@@ -1,18 +1,19 @@
 // Reading from a connected socket: the flags of recv(), and what recvmsg() tells beside the data.
 
-import { releaseReceiving } from '../mptcp/close.js'
+import { isReleased, releaseReceiving } from '../mptcp/close.js'
 import { readableBytes } from '../mptcp/connection.js'
 import { adjustBuffer, oweWindowUpdate, peek, read } from '../mptcp/receive-queue.js'
 import type { Stack } from '../stack/stack.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { type BsdSocket, takeError } from './descriptors.js'
 import { inQueueHint } from './readiness.js'
+import { type MptcpExtendedError, readErrorQueue } from './zero-copy.js'
 
 /** One control message. */
 export interface MptcpControlMessage {
   level: number
   type: number
-  value: number
+  value: number | MptcpExtendedError
 }
 
 /** What recvmsg() fills in beside the bytes. */
@@ -30,8 +31,8 @@ export function receive(
   flags: number,
 ): number {
   const { connection } = socket
-  // The error queue is always empty.
-  if ((flags & C.MSG_ERRQUEUE) !== 0) return -E.EAGAIN
+  // The error queue bears no data.
+  if ((flags & C.MSG_ERRQUEUE) !== 0) return readErrorQueue(socket).count
   if (connection === null) return -E.ENOTCONN
   if (socket.readShut) return 0
   const { context, clock } = stack
@@ -44,7 +45,7 @@ export function receive(
       const into = (flags & C.MSG_TRUNC) !== 0 ? new Uint8Array(target.length) : target
       const count = read(context, connection, into)
       if (count > 0) {
-        if (connection.state === 'M_CLOSED') releaseIfRead(stack, socket)
+        if (isReleased(connection)) releaseIfRead(stack, socket)
         else {
           adjustBuffer(context, connection, clock.now())
           oweWindowUpdate(context, connection)
@@ -70,6 +71,7 @@ export function receiveMessage(
   target: Uint8Array,
   flags: number,
 ): MptcpMessage {
+  if ((flags & C.MSG_ERRQUEUE) !== 0) return readErrorQueue(socket)
   const count = receive(stack, socket, target, flags)
   const control: MptcpControlMessage[] = []
   if (count >= 0 && socket.settings.tellsInQueue) {

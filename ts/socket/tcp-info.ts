@@ -2,6 +2,7 @@
 // `last_…`, milliseconds; sizes in segments where Linux counts segments. What has no figure here is 0.
 
 import type { Subflow } from '../mptcp/subflow.js'
+import { settle } from '../tcp/chrono.js'
 import { DELAYED_ACK_MS } from '../tcp/receive.js'
 import type { TcpState } from '../tcp/state.js'
 import { RETRANSMITTING } from '../tcp/tcb.js'
@@ -41,11 +42,17 @@ export function tcpInfo(subflow: Subflow | null, now: number): Record<string, nu
   for (let i = 0; i < tcb.sent.length; i++) {
     const segment = tcb.sent.at(i)
     if (segment === undefined) continue
-    unacked += Math.max(1, Math.ceil((segment.end - segment.start) / mss))
-    if ((segment.marks & RETRANSMITTING) !== 0) retransmits++
+    const segments = Math.max(1, Math.ceil((segment.end - segment.start) / mss))
+    unacked += segments
+    if ((segment.marks & RETRANSMITTING) !== 0) retransmits += segments
   }
+  settle(tcb.chrono, now)
+  const { networkMs, windowMs, bufferMs } = tcb.chrono
   return {
     ...NO_INFO,
+    tcpi_busy_time: Math.round(1000 * (networkMs + windowMs + bufferMs)),
+    tcpi_rwnd_limited: Math.round(1000 * windowMs),
+    tcpi_sndbuf_limited: Math.round(1000 * bufferMs),
     tcpi_state: STATES[tcb.state],
     tcpi_ca_state: PHASES[recovery.phase],
     tcpi_retransmits: rtt.backoff,
@@ -78,7 +85,9 @@ export function tcpInfo(subflow: Subflow | null, now: number): Record<string, nu
       : 0x7fffffff,
     tcpi_snd_cwnd: Math.floor(congestion.cwnd / mss),
     tcpi_advmss: rcv.mss,
-    tcpi_reordering: 3,
+    tcpi_reordering: recovery.reorderingSegments,
+    tcpi_reord_seen: recovery.reorderingSeen ? 1 : 0,
+    tcpi_delivered: stats.delivered,
     tcpi_rcv_space: Math.max(0, rcv.right - rcv.nxt),
     tcpi_total_retrans: stats.retransmits,
     tcpi_bytes_acked: Math.max(0, snd.una - 1),

@@ -13,6 +13,7 @@ import type { Random } from '../random.js'
 import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
 import { newReno } from '../tcp/congestion/newreno.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
+import { MAX_RTO_MS } from '../tcp/rtt.js'
 
 export interface MptcpStackOptions {
   /** The paths, in order: the first one is used for the initial subflow. */
@@ -160,6 +161,9 @@ export function validate(options: MptcpStackOptions): StackConfig {
     closeTimeoutMs: within('closeTimeoutMs', options.closeTimeoutMs ?? 60_000, 1, 3_600_000),
     finWithDataFin: options.finWithDataFin ?? false,
     addAddrTimeoutMs: within('addAddrTimeoutMs', options.addAddrTimeoutMs ?? 120_000, 1, 3_600_000),
+    leastBurst: 2,
+    maxRtoMs: MAX_RTO_MS,
+    slowStartAfterIdle: true,
     timestamps: options.timestamps ?? true,
     sack: options.sack ?? true,
     windowScaling: options.windowScaling ?? true,

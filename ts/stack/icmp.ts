@@ -2,6 +2,7 @@
 // connection they are hints only (RFC 5927 §4).
 
 import type { Context } from '../mptcp/context.js'
+import { segmentsTooBig } from '../tcp/recovery.js'
 import type { IpAddress } from '../wire/address.js'
 import type { IcmpError } from '../wire/icmp.js'
 import { offsetOf } from '../wire/seq.js'
@@ -32,6 +33,7 @@ export function icmpArrives(context: Context, error: IcmpError, find: Find): Dem
   const offset = offsetOf(quoted.sequence, tcb.iss, tcb.snd.una)
   if (offset < tcb.snd.una || offset > tcb.snd.nxt) {
     context.counters.IcmpInIgnored++
+    context.counters.TcpExtOutOfWindowIcmps++
     return null
   }
   context.counters.IcmpInErrors++
@@ -42,7 +44,7 @@ export function icmpArrives(context: Context, error: IcmpError, find: Find): Dem
     const mss = mtu - headers - (tcb.timestamps.enabled ? 12 : 0)
     if (mss < tcb.snd.mss) {
       tcb.snd.mss = mss
-      tcb.timers.retransmit = Number.NEGATIVE_INFINITY
+      segmentsTooBig(tcb)
     }
     return entry
   }

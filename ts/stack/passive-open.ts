@@ -72,6 +72,10 @@ export class PassiveOpener {
     })
   }
 
+  get listeners(): readonly Listener[] {
+    return this.#listeners
+  }
+
   /** Whether anyone listens on `port`, whatever the address. */
   isListening(port: number): boolean {
     return this.#listeners.some((each) => each.port === port) || this.#hooks.isEndpointPort(port)

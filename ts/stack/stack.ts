@@ -13,12 +13,14 @@ import { reap, releaseConnection } from '../mptcp/close.js'
 import { type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
 import type { Mapping } from '../mptcp/mapping.js'
+import { DATA_OPTION_BYTES } from '../mptcp/options.js'
 import { output } from '../mptcp/output.js'
 import { managePaths } from '../mptcp/path-manager/manage.js'
 import { hasSendMemory } from '../mptcp/send-queue.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { type Random, SystemRandom } from '../random.js'
 import { FastOpenCache } from '../tcp/fast-open.js'
+import { payloadRoom } from '../tcp/output.js'
 import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
 import { type ActiveOpenOptions, activeOpen } from './active-open.js'
@@ -119,7 +121,7 @@ export class Stack {
           subflow.remote,
           segment,
           sum,
-          subflow.path.mss,
+          payloadRoom(subflow.tcb, segment.options.mptcp.length > 0 ? DATA_OPTION_BYTES : 0),
           subflow.tcb.settings,
         ),
       bind: (connection, subflow) => this.#demux.add(connection, subflow),
@@ -168,6 +170,10 @@ export class Stack {
   /** Connections that exist, those in TIME-WAIT included. */
   get connections(): Iterable<Connection> {
     return this.#connections
+  }
+
+  get listeners(): readonly Listener[] {
+    return this.#passive.listeners
   }
 
   get connectionCount(): number {

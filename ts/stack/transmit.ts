@@ -55,6 +55,7 @@ export class Transmitter {
       tos: settings === null ? 0 : four ? settings.tos : settings.trafficClass,
       ecn: segment.ecn,
       ttl: ttl < 0 ? DEFAULT_TTL : ttl,
+      mayFragment: settings?.mayFragment ?? false,
       identification: four ? this.#nextIdentification() : 0,
     })
     emitSegment(u8, tcp, segment)

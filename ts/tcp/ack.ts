@@ -10,6 +10,7 @@ import {
   congestionEvent,
   detectLosses,
   duplicateAckArrives,
+  reduceRate,
   sackArrives,
 } from './recovery.js'
 import { takeSample, timeoutMs } from './rtt.js'
@@ -64,6 +65,10 @@ export function ackArrives(
   if (ack > snd.una) {
     const summary = acknowledge(tcb, ack, now)
     newBytes += summary.newBytes
+    // Without SACK: each duplicate ACK has told of one already, though not of which.
+    if (recovery.duplicateAcks > 0) {
+      newBytes = Math.max(newBytes - recovery.duplicateAcks * snd.mss, Math.min(newBytes, snd.mss))
+    }
     sampleMs = summary.sampleMs
     snd.una = ack
     release(tcb, ack)
@@ -82,10 +87,15 @@ export function ackArrives(
     segment.options.mptcp.every((option) => option.subtype === DSS)
   ) {
     duplicateAckArrives(tcb, now)
+    newBytes = snd.mss
   }
 
+  const lostBefore = recovery.lostBytes
   detectLosses(tcb, now)
-  if (newBytes > 0 && recovery.phase !== 'recovery') {
+  if (recovery.phase === 'recovery') {
+    reduceRate(tcb, newBytes, ack > before && recovery.lostBytes <= lostBefore)
+  } else if (newBytes > 0 && ack > before) {
+    // A SACK alone does not grow it, as Linux: reordering would.
     tcb.congestion.onAck(congestionEvent(tcb, now, newBytes, sampleMs))
   }
   takeWindow(tcb, offset, ack, window)

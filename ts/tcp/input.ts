@@ -15,7 +15,7 @@ import {
   SYN_ACKED,
   TEXT,
 } from './outcome.js'
-import { oweAckNow, textArrives } from './receive.js'
+import { duplicateReported, oweAckNow, textArrives } from './receive.js'
 import { isSynchronized, mayReceive, setState } from './state.js'
 import { segmentArrivesInSynSent } from './syn-sent.js'
 import type { Tcb } from './tcb.js'
@@ -227,6 +227,8 @@ function checkFin(tcb: Tcb, now: number): Outcome {
   const { rcv } = tcb
   if (rcv.fin < 0 || rcv.nxt !== rcv.fin) return 0
   rcv.nxt = rcv.fin + 1
+  // Nothing more will come to fill or to repeat: as Linux, no SACK and no D-SACK from here on.
+  duplicateReported(tcb)
   oweAckNow(tcb)
   switch (tcb.state) {
     case 'ESTABLISHED':

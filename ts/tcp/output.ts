@@ -3,7 +3,9 @@
 
 import { ACK, FIN, PSH, SYN } from '../wire/segment.js'
 import { armRetransmit } from './ack.js'
-import { inflightBytes, nextLost, retransmitted, splitSegment } from './recovery.js'
+import { INITIAL_SEGMENTS } from './congestion/congestion-control.js'
+import { DELAYED_ACK_MS } from './receive.js'
+import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './recovery.js'
 import { chunkAt } from './send-queue.js'
 import type { Chunk, SentSegment, Tcb } from './tcb.js'
 
@@ -23,7 +25,14 @@ export interface Limits {
   window: number
   /** Most payload of one segment: above the MSS where the link cuts super-segments. */
   limit: number
+  /** Segments of a burst for such a link, at least. */
+  leastBurst: number
+  /** cwnd is cut after an idle time. */
+  slowStartAfterIdle: boolean
 }
+
+/** Linux's tcp_tso_rtt_log: bursts halve for each 512 microseconds of round trip. */
+const SHORT_PATH_SHIFTS_PER_MS = 1000 / 512
 
 const outgoing: Outgoing = { offset: 0, length: 0, flags: 0, chunk: null, retransmission: false }
 
@@ -101,12 +110,14 @@ function nextRetransmission(tcb: Tcb, now: number, limits: Limits): Outgoing | n
   const { recovery } = tcb
   // The first retransmission of a phase always goes; the others as the window has room.
   const first = recovery.retransmitBytes === 0
-  if (!first && inflightBytes(tcb) + (segment.end - segment.start) > tcb.congestion.cwnd) {
+  const mss = payloadRoom(tcb, limits.optionBytes)
+  const room = tcb.congestion.cwnd - inflightBytes(tcb)
+  if (!first && Math.min(segment.end - segment.start, mss) > room) {
     tcb.cwndLimited = true
     return null
   }
   const dataEnd = segment.end - (segment.control ? 1 : 0)
-  const most = Math.max(payloadRoom(tcb, limits.optionBytes), limits.limit)
+  const most = Math.min(burstBytes(tcb, mss, limits), Math.max(1, Math.floor(room / mss)) * mss)
   if (dataEnd - segment.start > most) splitSegment(tcb, index, segment.start + most)
   retransmitted(tcb, segment, now)
   if (tcb.timers.retransmit === Number.POSITIVE_INFINITY) armRetransmit(tcb, now)
@@ -114,20 +125,22 @@ function nextRetransmission(tcb: Tcb, now: number, limits: Limits): Outgoing | n
   if (segment.control & SYN) return out(0, 0, SYN | ACK, null, true)
   const { control, start } = segment
   const length = segment.end - start - (control ? 1 : 0)
-  dataSent(tcb, length, now)
+  dataSent(tcb, length, now, limits)
   tcb.stats.bytesRetransmitted += length
-  return out(start, length, ACK | control | push(segment.chunk, segment.end), segment.chunk, true)
+  const flags = ACK | control | push(tcb, segment.chunk, start, segment.end, limits)
+  return out(start, length, flags, segment.chunk, true)
 }
 
 function nextNew(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
   const { snd } = tcb
-  const room = tcb.congestion.cwnd - inflightBytes(tcb)
   if (snd.nxt < snd.end) {
     const chunk = chunkAt(tcb, snd.nxt)
     const mss = payloadRoom(tcb, limits.optionBytes)
-    const most = limits.limit > mss ? Math.floor(limits.limit / mss) * mss : mss
+    if (limits.window <= snd.nxt) return null
+    if (limits.slowStartAfterIdle && tcb.sent.length === 0) restartAfterIdle(tcb, now)
+    const room = tcb.congestion.cwnd - inflightBytes(tcb)
+    const most = burstBytes(tcb, mss, limits)
     let length = Math.min(chunk.end - snd.nxt, most, limits.window - snd.nxt)
-    if (length <= 0) return null
     if (room < Math.min(length, mss) && snd.una < snd.nxt) {
       tcb.cwndLimited = true
       return null
@@ -138,8 +151,13 @@ function nextNew(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
     let control = 0
     if (snd.fin === offset + length) control = FIN
     book(tcb, offset, offset + length + (control ? 1 : 0), chunk, control, now)
-    dataSent(tcb, length, now)
-    return out(offset, length, ACK | control | push(chunk, offset + length), chunk, false)
+    dataSent(tcb, length, now, limits)
+    const newest = tcb.sent.last()
+    if (tcb.fastOpen !== null && offset <= tcb.fastOpen.dataBytes && newest !== undefined) {
+      sentAgain(tcb, newest, now)
+    }
+    const flags = ACK | control | push(tcb, chunk, offset, offset + length, limits)
+    return out(offset, length, flags, chunk, false)
   }
   if (snd.fin >= 0 && snd.nxt === snd.fin) {
     book(tcb, snd.fin, snd.fin + 1, null, FIN, now)
@@ -148,15 +166,39 @@ function nextNew(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
   return null
 }
 
-function dataSent(tcb: Tcb, length: number, now: number): void {
+function dataSent(tcb: Tcb, length: number, now: number, limits: Limits): void {
   if (length === 0) return
   tcb.stats.bytesSent += length
   tcb.stats.dataSegmentsSent++
   tcb.stats.dataSentAt = now
+  const { ack, stats } = tcb
+  // In plain TCP: with MPTCP the ACK is a DATA_ACK too, which the peer's other subflows wait for.
+  const isPlain = limits.optionBytes === 0
+  if (isPlain && ack.mayWait && now - stats.dataReceivedAt < DELAYED_ACK_MS) {
+    ack.interactive = true
+  }
 }
 
-function push(chunk: Chunk | null, end: number): number {
+/** The end of what was written; and, as Linux, what the link cuts into several segments. */
+function push(tcb: Tcb, chunk: Chunk | null, start: number, end: number, limits: Limits): number {
+  if (end - start > payloadRoom(tcb, limits.optionBytes)) return PSH
   return chunk?.push && end >= chunk.end ? PSH : 0
+}
+
+/**
+ * Most payload of one segment given to the link, whole segments of `mss`: what leaves in a millisecond at the
+ * rate of cwnd and round trip, more where the path is short, and never above half of cwnd. As Linux.
+ */
+function burstBytes(tcb: Tcb, mss: number, limits: Limits): number {
+  if (limits.limit <= mss) return mss
+  const { congestion, rtt } = tcb
+  const gain = congestion.cwnd < congestion.ssthresh / 2 ? 2 : 1.2
+  let bytes = (gain * congestion.cwnd) / Math.max(rtt.srttMs, 1)
+  const shift = rtt.minMs * SHORT_PATH_SHIFTS_PER_MS
+  if (shift < 16) bytes += limits.limit / 2 ** Math.floor(shift)
+  const segments = Math.floor(Math.min(bytes, limits.limit) / mss)
+  const half = Math.max(1, Math.floor(congestion.cwnd / mss / 2))
+  return Math.min(Math.max(segments, limits.leastBurst), half) * mss
 }
 
 function book(
@@ -171,8 +213,38 @@ function book(
   if (tcb.sent.length === 0) tcb.timers.waitingSince = now
   tcb.sent.push(segment)
   tcb.snd.nxt = end
-  tcb.cwndLimited = inflightBytes(tcb) + tcb.snd.mss > tcb.congestion.cwnd
+  noteUse(tcb, now)
+  if (tcb.recovery.phase === 'recovery') tcb.recovery.sent += end - start
   if (tcb.timers.retransmit === Number.POSITIVE_INFINITY) armRetransmit(tcb, now)
+}
+
+/** Something has been sent: what it says of how much of cwnd is used, as Linux's tcp_cwnd_validate(). */
+function noteUse(tcb: Tcb, now: number): void {
+  const { cwndUse, snd } = tcb
+  const limited = inflightBytes(tcb) + snd.mss > tcb.congestion.cwnd
+  const outstanding = snd.nxt - snd.una
+  cwndUse.idleSince = now
+  if (snd.una >= cwndUse.since || limited || (!tcb.cwndLimited && outstanding > cwndUse.most)) {
+    tcb.cwndLimited = limited
+    cwndUse.most = outstanding
+    cwndUse.since = snd.nxt
+  }
+}
+
+/**
+ * RFC 5681 §4.1: what cwnd said of the path grows old when nothing is sent. Deviates: halved for each RTO down
+ * to the initial window, as Linux (RFC 2861), not cut at once.
+ */
+function restartAfterIdle(tcb: Tcb, now: number): void {
+  const { cwndUse, congestion, rtt } = tcb
+  const least = INITIAL_SEGMENTS * tcb.snd.mss
+  if (cwndUse.idleSince === 0 || congestion.cwnd <= least) return
+  if (now - cwndUse.idleSince <= rtt.rtoMs) return
+  congestion.ssthresh = Math.max(congestion.ssthresh, 0.75 * congestion.cwnd)
+  while (now - cwndUse.idleSince > rtt.rtoMs && congestion.cwnd > least) {
+    congestion.cwnd = Math.max(congestion.cwnd / 2, least)
+    cwndUse.idleSince += rtt.rtoMs
+  }
 }
 
 /** Payload bytes that cwnd allows beyond what is in flight and queued. */

@@ -23,6 +23,20 @@ export function oweAckNow(tcb: Tcb): void {
   tcb.ack.owed = ACK_NOW
 }
 
+/** An ACK is owed, but data will very likely carry it. */
+export function oweAckLater(tcb: Tcb, now: number): void {
+  tcb.ack.owed = ACK_DELAYED
+  tcb.ack.interactive = true
+  tcb.timers.delayedAck = now + DELAYED_ACK_MS
+}
+
+/** The ACK of a FIN waits as that of data would: what is left to say may carry it. */
+export function finAckMayWait(tcb: Tcb, now: number): void {
+  const { ack, rcv } = tcb
+  if (tcb.state !== 'CLOSE-WAIT' || !ack.mayWait) return
+  if (ack.unacked < Math.min(rcv.mss, 1400)) oweAckLater(tcb, now)
+}
+
 /** End of the contiguous text in the queue. */
 export function contiguousEnd(tcb: Tcb): number {
   return tcb.core.f64[(tcb.rcv.queue + QUEUE_END_OFFSET) >> 3]
@@ -86,6 +100,7 @@ export function textArrives(
   tcb.stats.dataReceivedAt = now
   rcv.nxt = Math.max(rcv.nxt, contiguousEnd(tcb))
   ack.unacked += fresh
+  ack.mayWait ||= tcb.state !== 'SYN-RECEIVED'
 
   if (duplicates > 0) tcb.counters.TcpExtTCPDSACKOldSent++
   if (!inOrder && fresh > 0 && offset > before) {
@@ -95,8 +110,10 @@ export function textArrives(
   if (rcv.recentRuns.length > 0) forgetFilled(tcb)
 
   // At once for anything but plain in-order text: a hole, a filled hole, a duplicate, the start.
-  if (!inOrder || hadHoles || duplicates > 0 || fresh === 0 || ack.quick > 0) {
+  const quick = ack.quick > 0 && !ack.interactive
+  if (!inOrder || hadHoles || duplicates > 0 || fresh === 0 || quick) {
     if (ack.quick > 0) ack.quick--
+    if (!quick) ack.interactive = false
     ack.owed = ACK_NOW
   } else if (ack.unacked >= 2 * Math.min(rcv.mss, 1400)) {
     ack.owed = ACK_NOW

@@ -12,7 +12,9 @@ const DUPLICATE_THRESHOLD = 3
 export function inflightBytes(tcb: Tcb): number {
   const { sackedBytes, lostBytes, retransmitBytes, duplicateAcks } = tcb.recovery
   const reno = tcb.sackPermitted ? 0 : duplicateAcks * tcb.snd.mss
-  return Math.max(0, tcb.snd.nxt - tcb.snd.una - sackedBytes - lostBytes + retransmitBytes - reno)
+  // A SYN/ACK that is not acknowledged takes no room of Fast Open's first answer.
+  const outstanding = tcb.snd.nxt - Math.max(tcb.snd.una, 1)
+  return Math.max(0, outstanding - sackedBytes - lostBytes + retransmitBytes - reno)
 }
 
 const event: CongestionEvent = {
@@ -40,7 +42,8 @@ export function congestionEvent(
   event.srttMs = tcb.rtt.srttMs
   event.minRttMs = tcb.rtt.minMs
   event.rttMs = rttMs
-  event.cwndLimited = tcb.cwndLimited
+  const { cwnd, ssthresh } = tcb.congestion
+  event.cwndLimited = tcb.cwndLimited || (cwnd < ssthresh && cwnd < 2 * tcb.cwndUse.most)
   return event
 }
 
@@ -63,17 +66,23 @@ function noteDelivered(tcb: Tcb, segment: SentSegment, now: number): void {
   const { recovery } = tcb
   const retransmitted = (segment.marks & RETRANSMITTED) !== 0
   // What one ACK reports has no order of its own.
-  if (!retransmitted && segment.end < recovery.deliveredBefore) recovery.reorderingSeen = true
+  if (!retransmitted && segment.end < recovery.deliveredBefore) {
+    recovery.reorderingSeen = true
+    const far = Math.ceil((recovery.deliveredBefore - segment.start) / tcb.snd.mss)
+    recovery.reorderingSegments = Math.max(recovery.reorderingSegments, far)
+  }
   recovery.highestDelivered = Math.max(recovery.highestDelivered, segment.end)
+  // The SYN says nothing of the order of data.
+  if (segment.start === 0) return
   // An ACK sooner than any round trip is of the original, not of the retransmission.
   if (retransmitted && now - segment.sentAt < tcb.rtt.minMs) return
+  recovery.rackRttMs = now - segment.sentAt
   if (
     segment.sentAt > recovery.rackSentAt ||
     (segment.sentAt === recovery.rackSentAt && segment.end > recovery.rackEnd)
   ) {
     recovery.rackSentAt = segment.sentAt
     recovery.rackEnd = segment.end
-    recovery.rackRttMs = now - segment.sentAt
   }
 }
 
@@ -88,6 +97,7 @@ function settle(tcb: Tcb, segment: SentSegment, now: number): number {
     return 0
   }
   if (segment.marks & LOST) recovery.lostBytes -= bytes
+  tcb.stats.delivered += Math.ceil(bytes / tcb.snd.mss)
   noteDelivered(tcb, segment, now)
   return bytes
 }
@@ -167,6 +177,9 @@ function markLost(tcb: Tcb, segment: SentSegment): void {
 function enterRecovery(tcb: Tcb, now: number): void {
   const { recovery } = tcb
   if (recovery.phase !== 'open') return
+  recovery.priorCwnd = tcb.congestion.cwnd
+  recovery.delivered = 0
+  recovery.sent = 0
   tcb.congestion.onCongestion(congestionEvent(tcb, now, 0, 0))
   recovery.phase = 'recovery'
   recovery.point = tcb.snd.nxt
@@ -182,9 +195,10 @@ export function detectLosses(tcb: Tcb, now: number): void {
   const { recovery, sent, rtt } = tcb
   tcb.timers.reorder = Number.POSITIVE_INFINITY
   if (recovery.sackedSegments === 0 && recovery.retransmitBytes === 0) return
+  // One record may stand for a burst of several segments.
+  const sacked = Math.max(recovery.sackedSegments, Math.floor(recovery.sackedBytes / tcb.snd.mss))
   const certain =
-    !recovery.reorderingSeen &&
-    (recovery.sackedSegments >= DUPLICATE_THRESHOLD || recovery.phase !== 'open')
+    !recovery.reorderingSeen && (sacked >= DUPLICATE_THRESHOLD || recovery.phase !== 'open')
   const reorderWindow = certain ? 0 : Math.min(rtt.minMs / 4, rtt.srttMs)
   let wait = 0
   for (let i = 0; i < sent.length; i++) {
@@ -205,16 +219,45 @@ export function detectLosses(tcb: Tcb, now: number): void {
   if (wait > 0) tcb.timers.reorder = now + wait
 }
 
+/**
+ * Proportional rate reduction, RFC 9937 §6: cwnd comes down to ssthresh by as much as the ACKs say has left
+ * the network, so that the sender neither stops nor bursts. `safe`: SND.UNA advanced and nothing more is lost.
+ */
+export function reduceRate(tcb: Tcb, deliveredBytes: number, safe: boolean): void {
+  const { recovery, congestion, snd } = tcb
+  if (recovery.phase !== 'recovery' || deliveredBytes <= 0 || recovery.priorCwnd <= 0) return
+  recovery.delivered += deliveredBytes
+  const inflight = inflightBytes(tcb)
+  const below = congestion.ssthresh - inflight
+  let room: number
+  if (below < 0) {
+    const share = (congestion.ssthresh * recovery.delivered) / recovery.priorCwnd
+    room = Math.ceil(share / snd.mss) * snd.mss - recovery.sent
+  } else {
+    room = Math.max(recovery.delivered - recovery.sent, deliveredBytes) + (safe ? snd.mss : 0)
+    room = Math.min(room, below)
+  }
+  // The first retransmission always goes.
+  congestion.cwnd = inflight + Math.max(room, recovery.sent > 0 ? 0 : snd.mss)
+}
+
 /** A duplicate ACK from a peer without SACK, RFC 6582 §3.2. */
 export function duplicateAckArrives(tcb: Tcb, now: number): void {
   const { recovery } = tcb
-  recovery.duplicateAcks = Math.min(recovery.duplicateAcks + 1, tcb.sent.length)
+  const inFlight = Math.ceil((tcb.snd.nxt - tcb.snd.una) / tcb.snd.mss)
+  recovery.duplicateAcks = Math.min(recovery.duplicateAcks + 1, inFlight)
   if (recovery.phase === 'open' && recovery.duplicateAcks === DUPLICATE_THRESHOLD) {
-    const first = tcb.sent.first()
-    if (first === undefined) return
+    if (tcb.sent.length === 0) return
     enterRecovery(tcb, now)
-    markLost(tcb, first)
+    markFirstLost(tcb)
   }
+}
+
+/** The oldest segment is lost; of a burst, the first of its segments. */
+function markFirstLost(tcb: Tcb): void {
+  const first = tcb.sent.at(0)
+  if (size(first) > tcb.snd.mss) splitSegment(tcb, 0, first.start + tcb.snd.mss)
+  markLost(tcb, first)
 }
 
 /** After an ACK of new data: leaves the phase, or goes on with the next hole of a partial ACK. */
@@ -225,6 +268,7 @@ export function advanceRecovery(tcb: Tcb): void {
     return
   }
   if (tcb.snd.una >= recovery.point) {
+    if (recovery.phase === 'recovery') tcb.congestion.cwnd = tcb.congestion.ssthresh
     recovery.phase = 'open'
     recovery.duplicateAcks = 0
     return
@@ -233,7 +277,7 @@ export function advanceRecovery(tcb: Tcb): void {
   recovery.duplicateAcks = 0
   const first = tcb.sent.first()
   if (recovery.phase === 'recovery' && first !== undefined && first.start < recovery.point) {
-    if ((first.marks & RETRANSMITTING) === 0) markLost(tcb, first)
+    if ((first.marks & RETRANSMITTING) === 0) markFirstLost(tcb)
   }
 }
 
@@ -279,11 +323,33 @@ export function nextLost(tcb: Tcb): number {
   return -1
 }
 
+/**
+ * The path takes no segments as large as those in flight: they go again, in smaller ones. It says nothing of
+ * congestion (RFC 1191 §6.5), so that cwnd stays.
+ */
+export function segmentsTooBig(tcb: Tcb): void {
+  const { recovery, sent, snd } = tcb
+  for (let i = 0; i < sent.length; i++) {
+    const segment = sent.at(i)
+    if (size(segment) > snd.mss && (segment.marks & SACKED) === 0) markLost(tcb, segment)
+  }
+  if (recovery.lostBytes === 0) return
+  recovery.phase = 'loss'
+  recovery.point = snd.nxt
+}
+
+/** Data that Fast Open's SYN carried in vain goes once more: as Linux, a retransmission. */
+export function sentAgain(tcb: Tcb, segment: SentSegment, now: number): void {
+  markLost(tcb, segment)
+  retransmitted(tcb, segment, now)
+}
+
 /** Books a retransmission of segment `index`. */
 export function retransmitted(tcb: Tcb, segment: SentSegment, now: number): void {
   segment.marks |= RETRANSMITTING | RETRANSMITTED
   segment.sentAt = now
   tcb.recovery.retransmitBytes += size(segment)
+  tcb.recovery.sent += size(segment)
   tcb.stats.retransmits++
   tcb.counters.TcpRetransSegs++
   if (tcb.recovery.phase === 'recovery') tcb.counters.TcpExtTCPFastRetrans++

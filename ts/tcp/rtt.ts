@@ -4,7 +4,8 @@
 const INITIAL_RTO_MS = 1000
 /** Deviates: from RFC 6298 §2.4 (one second), as Linux does; with delayed ACKs of at most 40 ms. */
 const MIN_RTO_MS = 200
-const MAX_RTO_MS = 60_000
+/** RFC 6298 §2.4: at least a minute. */
+export const MAX_RTO_MS = 60_000
 /** Clock granularity G. */
 const GRANULARITY_MS = 1
 
@@ -16,10 +17,13 @@ export interface Rtt {
   rtoMs: number
   /** Timeouts in a row since the last new acknowledgment: the RTO doubles with each. */
   backoff: number
+  /** Neither the timeout nor its backoff goes above. */
+  readonly maxRtoMs: number
 }
 
-export function createRtt(): Rtt {
-  return { srttMs: 0, rttvarMs: 0, minMs: 0, rtoMs: INITIAL_RTO_MS, backoff: 0 }
+export function createRtt(maxRtoMs = MAX_RTO_MS): Rtt {
+  const rtoMs = Math.min(INITIAL_RTO_MS, maxRtoMs)
+  return { srttMs: 0, rttvarMs: 0, minMs: 0, rtoMs, backoff: 0, maxRtoMs }
 }
 
 /** Takes one sample (never of a retransmitted segment: Karn's algorithm, §3). */
@@ -36,11 +40,11 @@ export function takeSample(rtt: Rtt, sampleMs: number): void {
   // The variance term keeps the floor above srtt, as Linux does (rttvar is at least RTO_MIN there).
   rtt.rtoMs = Math.min(
     rtt.srttMs + Math.max(GRANULARITY_MS, 4 * rtt.rttvarMs, MIN_RTO_MS),
-    MAX_RTO_MS,
+    rtt.maxRtoMs,
   )
 }
 
 /** The timeout to arm now, with its backoff (§5.5), which begins after `linear` timeouts. */
 export function timeoutMs(rtt: Rtt, linear = 0): number {
-  return Math.min(rtt.rtoMs * 2 ** Math.max(0, rtt.backoff - linear), MAX_RTO_MS)
+  return Math.min(rtt.rtoMs * 2 ** Math.max(0, rtt.backoff - linear), rtt.maxRtoMs)
 }

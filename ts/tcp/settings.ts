@@ -8,6 +8,8 @@ export interface TcpSettings {
   /** IPv4's TOS and IPv6's traffic class, without the two ECN bits, which are TCP's own. */
   tos: number
   trafficClass: number
+  /** IPv4's routers may fragment: IP_PMTUDISC_DONT. */
+  mayFragment: boolean
   /** -1 = the stack's default. */
   ttl: number
   hopLimit: number
@@ -30,6 +32,7 @@ export function createTcpSettings(): TcpSettings {
   return {
     tos: 0,
     trafficClass: 0,
+    mayFragment: false,
     ttl: -1,
     hopLimit: -1,
     maxSegment: 0,

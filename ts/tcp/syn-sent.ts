@@ -32,6 +32,8 @@ export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number)
   if ((flags & ACK) === 0) {
     // Simultaneous opening: the SYN goes out again, as SYN/ACK.
     setState(tcb, 'SYN-RECEIVED')
+    // A cookie goes in a SYN only (RFC 7413 §4.1.1).
+    if (tcb.fastOpen !== null) tcb.fastOpen.option = null
     tcb.snd.right = segment.window
     tcb.snd.nxt = 0
     tcb.sent.clear()

@@ -4,6 +4,7 @@
 
 import type { MptcpCore } from '../core/core.js'
 import type { Counters } from '../counters.js'
+import { type Chrono, createChrono } from './chrono.js'
 import type {
   MptcpCongestionControl,
   MptcpCongestionFactory,
@@ -129,8 +130,16 @@ export interface Tcb {
   rtt: Rtt
   congestion: MptcpCongestionControl
   readonly congestionFactory: MptcpCongestionFactory
-  /** The last time that cwnd was what stopped the sender. */
+  /** Whether cwnd was what stopped the sender, within the last window of data. */
   cwndLimited: boolean
+  /** How much of cwnd is used (RFC 7661): in slow start half of it must be, for it to grow. */
+  cwndUse: {
+    /** Most bytes outstanding in this window of data, and SND.NXT when the window began. */
+    most: number
+    since: number
+    /** When data last went, or when cwnd was last cut for having been idle. */
+    idleSince: number
+  }
 
   recovery: {
     phase: 'open' | 'recovery' | 'loss'
@@ -142,14 +151,20 @@ export interface Tcb {
     retransmitBytes: number
     /** Duplicate ACKs in a row, without SACK. */
     duplicateAcks: number
+    /** Proportional rate reduction (RFC 9937): cwnd before, and bytes delivered and sent since then. */
+    priorCwnd: number
+    delivered: number
+    sent: number
     /** Where to look for the next lost segment. */
     scan: number
     /** RACK (RFC 8985): the newest transmission known to have arrived. */
     rackSentAt: number
     rackEnd: number
-    /** The round trip of that transmission. */
+    /** The round trip of the transmission that arrived last. */
     rackRttMs: number
     reorderingSeen: boolean
+    /** By how much at most, segments; from Linux's assumption on. */
+    reorderingSegments: number
     /** Highest offset SACKed or acknowledged; and the same before the ACK that is being taken. */
     highestDelivered: number
     deliveredBefore: number
@@ -161,6 +176,10 @@ export interface Tcb {
     unacked: number
     /** ACKs still sent at once, at the start of a connection. */
     quick: number
+    /** Data has come since the handshake: only then is an ACK ever delayed. */
+    mayWait: boolean
+    /** Data has answered data: an ACK waits for the answer, at the start too (Linux's pingpong mode). */
+    interactive: boolean
     /** Last time that a challenge or out-of-window ACK was sent. */
     lastChallenge: number
   }
@@ -175,6 +194,8 @@ export interface Tcb {
     unanswered: number
     owed: boolean
   }
+
+  readonly chrono: Chrono
 
   /** Deadlines; Infinity = not armed. */
   timers: {
@@ -198,6 +219,8 @@ export interface Tcb {
     segmentsReceived: number
     retransmits: number
     bytesRetransmitted: number
+    /** Segments that the peer has told it has, the SYN among them. */
+    delivered: number
     /** Segments with payload, and when the last of them went or came; before that, when it opened. */
     dataSegmentsSent: number
     dataSegmentsReceived: number
@@ -222,6 +245,8 @@ export interface TcbOptions {
   sack: boolean
   windowScaling: boolean
   settings: TcpSettings
+  /** Longest retransmission timeout. */
+  maxRtoMs: number
 }
 
 /** ACKs sent at once at the start, while the peer is in slow start (Linux's quick ACKs). */
@@ -270,10 +295,11 @@ export function createTcb(options: TcbOptions): Tcb {
     },
     chunks: new Fifo<Chunk>(),
     sent: new Fifo<SentSegment>(),
-    rtt: createRtt(),
+    rtt: createRtt(options.maxRtoMs),
     congestion: options.congestion(options.pathMss),
     congestionFactory: options.congestion,
     cwndLimited: false,
+    cwndUse: { most: 0, since: 0, idleSince: 0 },
     recovery: {
       phase: 'open',
       point: 0,
@@ -282,11 +308,15 @@ export function createTcb(options: TcbOptions): Tcb {
       lostBytes: 0,
       retransmitBytes: 0,
       duplicateAcks: 0,
+      priorCwnd: 0,
+      delivered: 0,
+      sent: 0,
       scan: 0,
       rackSentAt: Number.NEGATIVE_INFINITY,
       rackEnd: 0,
       rackRttMs: 0,
       reorderingSeen: false,
+      reorderingSegments: 3,
       highestDelivered: 0,
       deliveredBefore: 0,
     },
@@ -294,10 +324,13 @@ export function createTcb(options: TcbOptions): Tcb {
       owed: ACK_NONE,
       unacked: 0,
       quick: QUICK_ACKS,
+      mayWait: false,
+      interactive: false,
       lastChallenge: Number.NEGATIVE_INFINITY,
     },
     probe: false,
     settings: options.settings,
+    chrono: createChrono(),
     keepAlive: { sentAt: Number.NEGATIVE_INFINITY, unanswered: 0, owed: false },
     timers: {
       retransmit: Number.POSITIVE_INFINITY,
@@ -315,6 +348,7 @@ export function createTcb(options: TcbOptions): Tcb {
       segmentsReceived: 0,
       retransmits: 0,
       bytesRetransmitted: 0,
+      delivered: 0,
       dataSegmentsSent: 0,
       dataSegmentsReceived: 0,
       dataSentAt: 0,

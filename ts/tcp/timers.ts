@@ -5,7 +5,7 @@ import { armRetransmit } from './ack.js'
 import { keepAliveDeadline, keepAliveFires } from './keep-alive.js'
 import type { Outcome } from './outcome.js'
 import { oweAckNow } from './receive.js'
-import { detectLosses, timeoutFires } from './recovery.js'
+import { detectLosses, reduceRate, timeoutFires } from './recovery.js'
 import { setState } from './state.js'
 import { ACK_DELAYED, type Tcb } from './tcb.js'
 
@@ -47,9 +47,14 @@ export function timersFire(tcb: Tcb, now: number): Outcome {
   let outcome = 0
   if (timers.delayedAck <= now) {
     timers.delayedAck = Number.POSITIVE_INFINITY
+    tcb.ack.interactive = false
     if (tcb.ack.owed === ACK_DELAYED) oweAckNow(tcb)
   }
-  if (timers.reorder <= now) detectLosses(tcb, now)
+  if (timers.reorder <= now) {
+    const wasOpen = tcb.recovery.phase !== 'recovery'
+    detectLosses(tcb, now)
+    if (wasOpen) reduceRate(tcb, tcb.snd.mss, false)
+  }
   if (timers.retransmit <= now) {
     if (tcb.sent.length === 0) timers.retransmit = Number.POSITIVE_INFINITY
     else if (tcb.rtt.backoff >= retryLimit(tcb) || userTimedOut(tcb, now)) {

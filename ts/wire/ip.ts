@@ -50,6 +50,8 @@ export interface IpHeader {
   ttl?: number
   /** IPv4 only. */
   identification?: number
+  /** IPv4 only: DF is not set. */
+  mayFragment?: boolean
 }
 
 /**
@@ -127,7 +129,7 @@ export function emitIp(bytes: Uint8Array, at: number, header: IpHeader): number 
   bytes[at + 1] = tos
   writeU16(bytes, at + 2, totalLength)
   writeU16(bytes, at + 4, header.identification ?? 0)
-  writeU16(bytes, at + 6, DONT_FRAGMENT)
+  writeU16(bytes, at + 6, header.mayFragment ? 0 : DONT_FRAGMENT)
   bytes[at + 8] = ttl
   bytes[at + 9] = header.protocol
   writeU16(bytes, at + 10, 0)

@@ -2,6 +2,9 @@
 // told of three events; TCP owns loss detection (recovery.ts) and asks for nothing else. Coupled ones
 // share state among the objects of one connection.
 
+/** RFC 6928: the initial window, segments. */
+export const INITIAL_SEGMENTS = 10
+
 /** What a congestion control is told, in bytes and milliseconds. */
 export interface CongestionEvent {
   now: number

@@ -1,10 +1,11 @@
 // NewReno's window: slow start and congestion avoidance with appropriate byte counting, RFC 5681 and
 // RFC 3465; halving at loss. Detecting the loss and repairing it is recovery.ts.
 
-import type { CongestionEvent, MptcpCongestionControl } from './congestion-control.js'
-
-/** RFC 6928: ten segments. */
-const INITIAL_SEGMENTS = 10
+import {
+  type CongestionEvent,
+  INITIAL_SEGMENTS,
+  type MptcpCongestionControl,
+} from './congestion-control.js'
 
 export function newReno(mss: number): MptcpCongestionControl {
   let creditBytes = 0
