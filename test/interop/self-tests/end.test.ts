@@ -44,27 +44,29 @@ const CORRUPT =
   'ip length > 500 @ih,0,16 0 limit rate 1/hour burst 1 packets counter @ih,0,16 set 0x1234'
 
 selfTests('a checksum that fails', (behaviour) => {
-  behaviour.each(ROLES)(
-    'on the only subflow, from the %s: an infinite mapping',
-    async (t, from) => {
-      const to = from === 'client' ? 'server' : 'client'
-      await t.client.checksum(true)
-      await t.server.checksum(true)
-      await t.connect()
-      await t.exchange(10, 10, true)
-      await t.ruleFrom(from, 1, CORRUPT)
-      // More than a send buffer: Linux says its infinite mapping with data that was not sent yet.
-      const [bytes, back] = from === 'client' ? [2_000_000, 10] : [10, 2_000_000]
-      await t.exchange(bytes, back, true)
-      await t.exchange(50_000, 50_000, true)
-      await t.close({ fallback: true })
-      await t.expect({
-        [from]: { MPFailRx: 1, InfiniteMapTx: 1, DataCsumErr: 0 },
-        // An ACK without options may say it before the mapping does.
-        [to]: { DataCsumErr: 1, MPFailTx: 1 },
-      })
-    },
-  )
+  // Only where ours sends what is changed: docs/self-tests.md says what Linux does else.
+  for (const from of ROLES) {
+    const to = from === 'client' ? 'server' : 'client'
+    behaviour(
+      `on the only subflow, from the ${from}: an infinite mapping`,
+      async (t) => {
+        await t.client.checksum(true)
+        await t.server.checksum(true)
+        await t.connect()
+        await t.exchange(10, 10, true)
+        await t.ruleFrom(from, 1, CORRUPT)
+        const [bytes, back] = from === 'client' ? [100_000, 10] : [10, 100_000]
+        await t.exchange(bytes, back, true)
+        await t.exchange(50_000, 50_000, true)
+        await t.close({ fallback: true })
+        await t.expect({
+          [from]: { MPFailRx: 1, InfiniteMapTx: 1, DataCsumErr: 0 },
+          [to]: { DataCsumErr: 1, MPFailTx: 1, InfiniteMapRx: 1 },
+        })
+      },
+      [from],
+    )
+  }
 
   behaviour.each(ROLES)('on one of two, from the %s: that one is reset', async (t, from) => {
     const to = from === 'client' ? 'server' : 'client'
