@@ -19,7 +19,7 @@ import { subflowEnded } from './path-manager/events.js'
 import { dropUnread } from './receive-queue.js'
 import { reinjectAll } from './reinject.js'
 import { releaseSendQueue } from './send-queue.js'
-import { isDataClosed, setMptcpState } from './state.js'
+import { awaitsDataFinAck, isDataClosed, setMptcpState } from './state.js'
 import { isBackup, isLive, type Subflow } from './subflow.js'
 
 const ENDED_KEPT = 32
@@ -61,8 +61,7 @@ export function settleDataEnds(context: Context, connection: Connection): boolea
 }
 
 function isOurEndAcknowledged({ state, snd }: Connection): boolean {
-  const waits = state === 'M_FIN_WAIT_1' || state === 'M_CLOSING' || state === 'M_LAST_ACK'
-  return waits && snd.una > snd.fin
+  return awaitsDataFinAck(state) && snd.una > snd.fin
 }
 
 /** The DATA_FIN counts once all the data before it is there. */

@@ -25,6 +25,7 @@ import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, dataAck } from './connection.js'
 import type { Context } from './context.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
+import { awaitsDataFinAck } from './state.js'
 import type { Subflow } from './subflow.js'
 
 /** How a chunk is announced on its segments. */
@@ -216,8 +217,7 @@ export function dataOptions(
 /** Whether our DATA_FIN should ride on what leaves now: all data is mapped, and it is not acked. */
 export function isDataFinDue(connection: Connection): boolean {
   const { snd, state, mode } = connection
-  const waits = state === 'M_FIN_WAIT_1' || state === 'M_CLOSING' || state === 'M_LAST_ACK'
-  return waits && snd.nxt >= snd.fin && mode === 'mptcp'
+  return awaitsDataFinAck(state) && snd.nxt >= snd.fin && mode === 'mptcp'
 }
 
 /** Whether the peer has not proved yet that our keys have reached it. */

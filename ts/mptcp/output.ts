@@ -75,8 +75,10 @@ export function output(context: Context, connection: Connection, now: number): v
   // What waits for an ACK of its own goes first: an ADD_ADDR's echo before the SYN of the join that follows
   // from it, a REMOVE_ADDR before the RSTs.
   for (const subflow of connection.subflows) {
-    const withdraws = subflow.pendingOptions.some((each) => each.subtype === REMOVE_ADDR)
-    if (subflow.resetOwed === null || withdraws) sendPending(context, connection, subflow, now)
+    const { resetOwed, pendingOptions } = subflow
+    if (resetOwed === null || pendingOptions.some((each) => each.subtype === REMOVE_ADDR)) {
+      sendPending(context, connection, subflow, now)
+    }
   }
   for (const subflow of connection.subflows) {
     if (subflow.resetOwed !== null) sendReset(context, connection, subflow, now)

@@ -36,3 +36,8 @@ export function setMptcpState(connection: Connection, next: MptcpState): void {
 export function isDataClosed(state: MptcpState): boolean {
   return state === 'M_TIME_WAIT' || state === 'M_CLOSED'
 }
+
+/** Our DATA_FIN is queued or sent, and not acknowledged. */
+export function awaitsDataFinAck(state: MptcpState): boolean {
+  return state === 'M_FIN_WAIT_1' || state === 'M_CLOSING' || state === 'M_LAST_ACK'
+}

@@ -76,9 +76,11 @@ export function armTimers(context: Context, connection: Connection, now: number)
   const { timers, snd } = connection
   const live = connection.subflows.some(isLive)
   const dataOut = connection.mode === 'mptcp' && snd.una < Math.min(snd.nxt, snd.end) && live
-  const timed = connection.subflows.some(runsRetransmission)
   if (!dataOut) timers.retransmit = Number.POSITIVE_INFINITY
-  else if (timers.retransmit === Number.POSITIVE_INFINITY || !timed) {
+  else if (
+    timers.retransmit === Number.POSITIVE_INFINITY ||
+    !connection.subflows.some(runsRetransmission)
+  ) {
     const timeout = retransmitTimeout(connection, timers.retransmitBackoff, now)
     timers.retransmit = Math.min(timers.retransmit, now + timeout)
   }
