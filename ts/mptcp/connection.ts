@@ -23,6 +23,9 @@ export const EVENT_END = 8
 export const EVENT_CLOSED = 16
 export const EVENT_SUBFLOWS = 32
 
+/** Told once a turn what happened to a connection: EVENT_* bits. */
+export type Notify = (events: number) => void
+
 /** [start, end) of data to be sent again, on another subflow than the one it was lost on. */
 export interface Reinjection {
   start: number
@@ -179,8 +182,16 @@ export interface Connection {
   events: number
   /** Someone waits to write. */
   wantsWrite: boolean
-  /** Application calls are answered in the coming turn. */
-  dirty: boolean
+  /** The stack's own: written by stack/agenda.ts and its deadlines, and by who takes the connection over. */
+  readonly agenda: {
+    /** Who is told of events; null = nobody any more. */
+    owner: Notify | null
+    /** It is settled in the coming turn. */
+    dirty: boolean
+    /** When it is looked at next, and its place among the deadlines; Infinity and -1 = it has none. */
+    deadline: number
+    position: number
+  }
 }
 
 /** End of the data received in order: what a DATA_ACK tells, the DATA_FIN apart. */

@@ -144,7 +144,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     detached: false,
     events: 0,
     wantsWrite: false,
-    dirty: false,
+    agenda: { owner: null, dirty: false, deadline: Number.POSITIVE_INFINITY, position: -1 },
     establishedAt: -1,
     dataAckedAt: -1,
   }

@@ -2,7 +2,12 @@
 // has no subflow is answered with a RST. RFC 9293 §3.10.7.2, RFC 8684 §3.1 and §3.2.
 
 import { abort, releaseConnection } from '../mptcp/close.js'
-import { type Connection, EVENT_CLOSED, EVENT_ESTABLISHED } from '../mptcp/connection.js'
+import {
+  type Connection,
+  EVENT_CLOSED,
+  EVENT_ESTABLISHED,
+  type Notify,
+} from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
 import { takeSynData } from '../mptcp/fast-open.js'
 import { mpCapableOf, synWithCapable } from '../mptcp/mp-capable.js'
@@ -26,7 +31,6 @@ import type { StackConfig } from './config.js'
 import { CookieHandshakes } from './cookie-handshakes.js'
 import { fastOpenVerdict } from './fast-open.js'
 import { createListener, hasOpeningRoom, hasReadyRoom, type Listener, takes } from './listener.js'
-import type { Notify } from './notify.js'
 import { wantsCookie } from './syn-cookies.js'
 
 export interface PassiveHooks {

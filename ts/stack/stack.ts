@@ -9,27 +9,21 @@ import { loadMptcpCoreSync } from '../core/load.js'
 import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import { createBlackhole } from '../mptcp/blackhole.js'
-import { reap, releaseConnection } from '../mptcp/close.js'
-import { type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
+import type { Connection, Notify } from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
 import type { Mapping } from '../mptcp/mapping.js'
 import { DATA_OPTION_BYTES } from '../mptcp/options.js'
-import { output } from '../mptcp/output.js'
-import { managePaths } from '../mptcp/path-manager/manage.js'
-import { hasSendMemory } from '../mptcp/send-queue.js'
-import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { type Random, SystemRandom } from '../random.js'
 import { FastOpenCache } from '../tcp/fast-open.js'
 import { payloadRoom } from '../tcp/output.js'
 import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
 import { type ActiveOpenOptions, activeOpen } from './active-open.js'
+import { Agenda } from './agenda.js'
 import { Arrivals } from './arrivals.js'
 import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
-import { Deadlines } from './deadlines.js'
 import { Demux } from './demux.js'
 import type { Listener } from './listener.js'
-import type { Notify } from './notify.js'
 import { PassiveOpener } from './passive-open.js'
 import { MptcpPathControl } from './path-control.js'
 import { makePath, makePaths } from './paths.js'
@@ -37,13 +31,8 @@ import { Ports } from './ports.js'
 import { type OwedReset, resetFor } from './reset.js'
 import { Transmitter } from './transmit.js'
 
-/** Turns in a row that application calls may prolong before time must move on. */
-const MAX_ROUNDS = 16
 /** Bounded: RSTs owed to strangers in one batch; more than this many are not answered. */
 const MAX_RESETS = 64
-
-/** Bounded: connections in TIME-WAIT, which a busy peer leaves behind; the oldest ends early. */
-const MAX_TIME_WAIT = 4096
 
 export class Stack {
   readonly core: MptcpCore
@@ -57,21 +46,15 @@ export class Stack {
 
   readonly #random: Random
   readonly #demux = new Demux()
-  readonly #deadlines: Deadlines
   readonly #transmitter: Transmitter
-  readonly #connections = new Set<Connection>()
-  readonly #owners = new Map<Connection, Notify>()
+  readonly #agenda: Agenda
   readonly #arrivals: Arrivals
   readonly #passive: PassiveOpener
   readonly #ports: Ports
   readonly #paths: LocalPath[]
-  readonly #dirty: Connection[] = []
   readonly #resets: OwedReset[] = []
   /** SYN cookies owed. Bounded: one for each packet of a batch. */
   readonly #replies: OwedReset[] = []
-  /** In the order in which they came. */
-  readonly #timeWait = new Set<Connection>()
-  #turnScheduled = false
   #inTurn = false
   #closed = false
 
@@ -89,7 +72,6 @@ export class Stack {
     // Whoever knew the treap's priorities could choose offsets that make a list of it.
     this.core.u32[(HEADER >> 2) + HEADER_WORDS.PRIORITY_STATE] = this.#random.uint32() | 1
     this.#transmitter = new Transmitter(this.core, this.counters)
-    this.#deadlines = new Deadlines(this.clock, () => this.#timersFire())
     this.#ports = new Ports(this.config.ports, this.#random, (port) =>
       this.#passive.isListening(port),
     )
@@ -133,6 +115,7 @@ export class Stack {
           (port) => this.#demux.find(address, port, remote, remotePort) === undefined,
         ),
     }
+    this.#agenda = new Agenda(this.context, this.clock, (now) => this.#turn(now))
     const stack = this
     this.#passive = new PassiveOpener(this.context, {
       get link() {
@@ -141,12 +124,12 @@ export class Stack {
       config: this.config,
       isEndpointPort: (port) => pathControl.isEndpointPort(port),
       changed: (connection) => this.touch(connection),
-      adopt: (connection, notify) => this.#adopt(connection, notify),
+      adopt: (connection, notify) => this.#agenda.adopt(connection, notify),
       oweReset: (segment, reason) => this.#oweReset(segment, reason),
       oweReply: (segment) => this.#replies.push({ link: this.#arrivals.link, segment }),
     })
     this.#arrivals = new Arrivals(this.context, this.links, this.#demux, {
-      changed: (connection) => this.#markDirty(connection),
+      changed: (connection) => this.#agenda.mark(connection),
       stranger: (segment, now) => this.#passive.stranger(segment, now),
     })
     pathControl.attach({
@@ -169,7 +152,7 @@ export class Stack {
 
   /** Connections that exist, those in TIME-WAIT included. */
   get connections(): Iterable<Connection> {
-    return this.#connections
+    return this.#agenda.connections
   }
 
   get listeners(): readonly Listener[] {
@@ -177,7 +160,12 @@ export class Stack {
   }
 
   get connectionCount(): number {
-    return this.#connections.size
+    return this.#agenda.connections.size
+  }
+
+  /** How many of them wait for a deadline. */
+  get deadlineCount(): number {
+    return this.#agenda.deadlineCount
   }
 
   // ------------------------------------------------------------------ calls from above
@@ -191,23 +179,15 @@ export class Stack {
   ): Connection | null {
     const connection = activeOpen(this.context, remote, remotePort, options, this.clock.now())
     if (connection === null) return null
-    this.#adopt(connection, notify)
+    this.#agenda.adopt(connection, notify)
     this.touch(connection)
     return connection
   }
 
-  #adopt(connection: Connection, notify: Notify): void {
-    this.#connections.add(connection)
-    this.#owners.set(connection, notify)
-  }
-
   /** Who is told of a connection's events; null = nobody any more. */
   own(connection: Connection, notify: Notify | null): void {
-    if (notify === null) this.#owners.delete(connection)
-    else {
-      connection.accepted = true
-      this.#owners.set(connection, notify)
-    }
+    if (notify !== null) connection.accepted = true
+    connection.agenda.owner = notify
   }
 
   /** Starts to listen; null if the address and port are taken. */
@@ -248,28 +228,15 @@ export class Stack {
 
   /** An application's call changed the connection: it gets a turn before time moves on. */
   touch(connection: Connection): void {
-    this.#markDirty(connection)
-    if (!this.#inTurn) this.#scheduleTurn()
-  }
-
-  #scheduleTurn(): void {
-    if (this.#turnScheduled || this.#closed) return
-    this.#turnScheduled = true
-    this.clock.soon(() => {
-      this.#turnScheduled = false
-      this.#turn(this.clock.now())
-    })
+    this.#agenda.touch(connection)
   }
 
   /** Frees everything, without a word to the peers, and closes the links. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    for (const connection of this.#connections) releaseConnection(this.context, connection)
+    this.#agenda.close()
     this.#drainFreed()
-    this.#connections.clear()
-    this.#owners.clear()
-    this.#deadlines.close()
     for (const link of this.links) link.close()
   }
 
@@ -296,24 +263,6 @@ export class Stack {
     this.#resets.push({ link: this.#arrivals.link, segment: resetFor(segment, reason) })
   }
 
-  #markDirty(connection: Connection): void {
-    if (connection.dirty) return
-    connection.dirty = true
-    this.#dirty.push(connection)
-  }
-
-  #timersFire(): void {
-    if (this.#closed) return
-    const now = this.clock.now()
-    let connection = this.#deadlines.take(now)
-    while (connection !== undefined) {
-      connectionTimersFire(this.context, connection, now)
-      this.#markDirty(connection)
-      connection = this.#deadlines.take(now)
-    }
-    this.#turn(now)
-  }
-
   /** Output, notify, timers, for every connection that something happened to. */
   #turn(now: number): void {
     if (this.#inTurn || this.#closed) return
@@ -328,76 +277,11 @@ export class Stack {
       this.#transmitter.send(this.links[link], segment.source, segment.destination, segment, 0, 0)
     }
     this.#replies.length = 0
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      this.#feedStarved()
-      if (this.#dirty.length === 0) break
-      const batch = this.#dirty.splice(0, this.#dirty.length)
-      for (const connection of batch) {
-        connection.dirty = false
-        this.#settle(connection, now)
-      }
-    }
+    this.#agenda.settleAll(now)
     this.#inTurn = false
     if (this.#closed) return
     this.#drainFreed()
     for (const link of this.links) link.flush()
-    if (this.#dirty.length > 0) this.#scheduleTurn()
-  }
-
-  /** Memory came back: those that had none for sending go on. */
-  #feedStarved(): void {
-    const { starved } = this.context
-    for (const connection of starved) {
-      if (connection.snd.account === 0) starved.delete(connection)
-      else if (hasSendMemory(this.context, connection)) {
-        starved.delete(connection)
-        connection.events |= EVENT_WRITABLE
-        this.#markDirty(connection)
-      }
-    }
-  }
-
-  #settle(connection: Connection, now: number): void {
-    if (!this.#connections.has(connection)) return
-    // What a dead subflow held goes first, on the others; resets of this turn make more of them.
-    reap(this.context, connection)
-    managePaths(this.context, connection, now)
-    output(this.context, connection, now)
-    if (reap(this.context, connection)) {
-      managePaths(this.context, connection, now)
-      output(this.context, connection, now)
-    }
-    managePaths(this.context, connection, now)
-    if (this.#closed) return
-    armTimers(this.context, connection, now)
-    const { events } = connection
-    if (events !== 0) {
-      connection.events = 0
-      this.#owners.get(connection)?.(events)
-      if (this.#closed) return
-    }
-    if (connection.subflows.length === 0 && connection.state === 'M_CLOSED') {
-      if (connection.rcv.queue === 0 || connection.detached) this.#forget(connection)
-      return
-    }
-    if (isInTimeWait(connection)) this.#keepTimeWait(connection)
-    this.#deadlines.set(connection, connectionDeadline(connection))
-  }
-
-  #keepTimeWait(connection: Connection): void {
-    this.#timeWait.add(connection)
-    if (this.#timeWait.size <= MAX_TIME_WAIT) return
-    const [oldest] = this.#timeWait
-    this.counters.TcpExtTCPTimeWaitOverflow++
-    this.#forget(oldest)
-  }
-
-  #forget(connection: Connection): void {
-    releaseConnection(this.context, connection)
-    this.#connections.delete(connection)
-    this.#timeWait.delete(connection)
-    this.#deadlines.forget(connection)
-    this.#owners.delete(connection)
   }
 
   /** The destructor: handles that nothing refers to any more are given back. */
@@ -414,9 +298,4 @@ export class Stack {
       kernel.mptcp_extension_recycle(handle)
     }
   }
-}
-
-function isInTimeWait(connection: Connection): boolean {
-  const { subflows } = connection
-  return subflows.length > 0 && subflows.every((subflow) => subflow.tcb.state === 'TIME-WAIT')
 }
