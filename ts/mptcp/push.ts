@@ -1,0 +1,181 @@
+// Data to subflows: what each subflow's TCP has to send, then new and repeated data by the scheduler's choice,
+// then the end of it. RFC 8684 §3.3.
+
+import { closeSending, destroy } from '../tcp/close.js'
+import { type Limits, nextSegment, payloadRoom, usableWindow } from '../tcp/output.js'
+import { oweAckNow } from '../tcp/receive.js'
+import { append as appendChunk } from '../tcp/send-queue.js'
+import type { Tcb } from '../tcp/tcb.js'
+import type { Connection } from './connection.js'
+import type { Context } from './context.js'
+import { emit } from './emit.js'
+import {
+  CHUNK_DSS,
+  CHUNK_INFINITE,
+  CHUNK_MP_CAPABLE,
+  CHUNK_PLAIN,
+  DATA_OPTION_BYTES,
+} from './options.js'
+import { nextReinjection, takeReinjected } from './reinject.js'
+import { pickSubflow } from './scheduler/candidates.js'
+import { isCorked, recordEnd, slices } from './send-queue.js'
+import { isDataClosed } from './state.js'
+import { isLive, type Subflow } from './subflow.js'
+
+/** RFC 8684 §3.3.1: the length field has 16 bits; one is kept for a DATA_FIN. */
+const MAX_MAPPING = 65_534
+
+const limits: Limits = {
+  optionBytes: 0,
+  window: Number.POSITIVE_INFINITY,
+  limit: 0,
+  leastBurst: 2,
+  slowStartAfterIdle: false,
+}
+
+/** Sends what this subflow's TCP has to send: handshake, lost segments, queued chunks, FIN. */
+export function pump(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  now: number,
+): void {
+  const { tcb, path } = subflow
+  limits.optionBytes = connection.mode === 'fallback' ? 0 : DATA_OPTION_BYTES
+  // Deviates: RFC 8684 §3.3.5 keeps to each subflow's own window as well; as Linux, the connection's counts on
+  // every subflow, since it is one buffer.
+  limits.window =
+    connection.mode === 'fallback' ? fallbackEdge(connection) : Number.POSITIVE_INFINITY
+  limits.limit = path.limit
+  limits.leastBurst = context.config.leastBurst
+  limits.slowStartAfterIdle = context.config.slowStartAfterIdle
+  let outgoing = nextSegment(tcb, now, limits)
+  while (outgoing !== null) {
+    emit(context, connection, subflow, outgoing, now)
+    outgoing = nextSegment(tcb, now, limits)
+  }
+}
+
+/** In plain TCP the data window is the subflow's, moved by the infinite mapping. */
+function fallbackEdge(connection: Connection): number {
+  return connection.snd.right - connection.snd.fallbackDelta
+}
+
+/** Maps new data to subflows for as long as the peer's window and a scheduler's choice allow. */
+export function pushPending(context: Context, connection: Connection, now: number): void {
+  const { snd } = connection
+  if (snd.account === 0) return
+  while (true) {
+    let reinjection = nextReinjection(connection)
+    const fresh = Math.min(snd.end, snd.right) - snd.nxt
+    if (reinjection === null && fresh <= 0) return
+    let subflow = pickSubflow(connection, reinjection?.from ?? null)
+    if (subflow === null && reinjection !== null && fresh > 0) {
+      // No other path has room for what was lost; new data may still go where it was lost.
+      subflow = pickSubflow(connection, null)
+      reinjection = null
+    }
+    if (subflow === null) return
+    const { tcb, path } = subflow
+    const infinite = connection.mode === 'fallback' && snd.infiniteMappingOwed
+    const bare = connection.mode === 'fallback' && !infinite
+    const mss = payloadRoom(tcb, bare ? 0 : DATA_OPTION_BYTES)
+    const offset = reinjection === null ? snd.nxt : reinjection.start
+    const end = reinjection === null ? recordEnd(connection, offset) : reinjection.end
+    const available = Math.min(reinjection === null ? fresh : end - offset, end - offset)
+    let length = Math.min(available, Math.max(usableWindow(tcb), mss), MAX_MAPPING)
+    if (connection.checksum)
+      length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
+    // One segment of plain TCP that has room for the infinite mapping.
+    if (infinite) length = Math.min(length, mss)
+    if (length > mss) {
+      // Full segments; the last, partial one rides along where it need not wait.
+      const partial = length % mss
+      const ends = reinjection === null && offset + length === end
+      if (!ends || isHeld(connection, tcb, offset + length)) length -= partial
+    } else if (length < mss && reinjection === null && isHeld(connection, tcb, offset + length))
+      return
+    const record = slices(context, connection, offset, length)
+    if (record === 0) return
+    const chunk = appendChunk(
+      tcb,
+      record,
+      length,
+      offset,
+      // The end of what was written, or of what the window takes: nothing follows soon.
+      (offset + length === end && (end < snd.end || !snd.more)) || offset + length === snd.right,
+      chunkKind(connection, subflow, offset),
+    )
+    if (chunk.kind === CHUNK_INFINITE) context.counters.InfiniteMapTx++
+    if (reinjection === null) {
+      snd.nxt = offset + length
+      // What Fast Open's SYN had carried goes again, and is no small write.
+      const again = offset <= (tcb.fastOpen?.dataBytes ?? 0)
+      if (length % mss !== 0 && !again) snd.smallEnd = snd.nxt
+      subflow.dataBytesSent += length
+    } else {
+      takeReinjected(connection, offset + length)
+      context.counters.MPTCPRetrans++
+      snd.retransmits++
+      snd.bytesRetransmitted += length
+    }
+    pump(context, connection, subflow, now)
+  }
+}
+
+function chunkKind(connection: Connection, subflow: Subflow, offset: number): number {
+  if (connection.mode === 'fallback') {
+    if (!connection.snd.infiniteMappingOwed) return CHUNK_PLAIN
+    connection.snd.infiniteMappingOwed = false
+    return CHUNK_INFINITE
+  }
+  const first = subflow.opener && subflow.kind === 'initial' && offset === 1 + subflow.synDataSent
+  return first && !connection.fullyEstablished ? CHUNK_MP_CAPABLE : CHUNK_DSS
+}
+
+/**
+ * Whether a piece below a full segment that ends at `end` waits, at the data level: for Nagle's algorithm
+ * while an earlier such piece is unacknowledged, and against silly windows if the peer's window cut it short
+ * (RFC 9293 §3.8.6.2.1). Deviates: from §3.7.4, any unacknowledged data, as Linux: the tail of a long write
+ * need not wait.
+ */
+function isHeld(connection: Connection, tcb: Tcb, end: number): boolean {
+  const { snd } = connection
+  if (isCorked(connection)) return true
+  if (snd.nxt === snd.una) {
+    // MPTCP's window is shared: what fits goes, as in Linux.
+    const isCut = connection.mode === 'fallback' && end === snd.right && end < snd.end
+    return isCut && end - snd.nxt < tcb.snd.maxWindow / 2 && connection.timers.probeBackoff === 0
+  }
+  // The end of a record, with more behind it.
+  if (end === snd.recordEnds[0] && end < snd.end) return false
+  if (end < snd.end) return true
+  return !snd.noDelay && snd.fin < 0 && snd.smallEnd > snd.una
+}
+
+/** Closes the subflows once the data level is closed in both directions, or in plain TCP at once. */
+export function closeSubflows(context: Context, connection: Connection): void {
+  const { snd } = connection
+  if (snd.fin < 0 || snd.nxt < snd.fin) return
+  if (connection.mode === 'fallback') {
+    for (const subflow of connection.subflows) closeSending(subflow.tcb)
+    if (snd.nxt === snd.fin && connection.subflows.length > 0) snd.nxt = snd.fin + 1
+    return
+  }
+  if (connection.mode !== 'mptcp') return
+  if (snd.nxt === snd.fin) {
+    snd.nxt = snd.fin + 1
+    for (const subflow of connection.subflows) {
+      if (isLive(subflow)) oweAckNow(subflow.tcb)
+    }
+  }
+  // The optimisation of §3.3.3: at most the DATA_FIN is outstanding, and the peer has sent its own.
+  const onlyFin = context.config.finWithDataFin && connection.rcv.finReached && snd.una >= snd.fin
+  if (isDataClosed(connection.state) || onlyFin) {
+    for (const { tcb } of connection.subflows) {
+      // A join that nobody has answered yet is called off (RFC 9293 §3.10.4).
+      if (tcb.state === 'SYN-SENT') destroy(tcb)
+      else closeSending(tcb)
+    }
+  }
+}
