@@ -48,16 +48,16 @@ export function hasDataEnded(context: Context, connection: Connection): boolean 
 
 /**
  * Acts on the ends of the data, once TCP has answered the segments that told of them: as in Linux, where
- * the connection sees a DATA_FIN later than its subflow does. Returns whether the peer's was reached.
+ * the connection sees a DATA_FIN later than its subflow does.
  */
-export function settleDataEnds(context: Context, connection: Connection): boolean {
+export function settleDataEnds(context: Context, connection: Connection): void {
   if (isOurEndAcknowledged(connection)) dataFinAcknowledged(connection)
-  if (!isTheirEndReached(context, connection)) return false
+  if (!isTheirEndReached(context, connection)) return
   connection.rcv.finReached = true
+  // In plain TCP the FIN was the end, and is answered.
+  connection.rcv.finAckOwed = connection.mode === 'mptcp'
   connection.events |= EVENT_END | EVENT_READABLE
   dataFinReceived(connection)
-  // In plain TCP the FIN was the end, and is answered.
-  return connection.mode === 'mptcp'
 }
 
 function isOurEndAcknowledged({ state, snd }: Connection): boolean {

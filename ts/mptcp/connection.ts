@@ -138,6 +138,8 @@ export interface Connection {
     fin: number
     /** The DATA_FIN was reached: DATA_ACK counts it. */
     finReached: boolean
+    /** The DATA_FIN was reached just now: it is DATA_ACKed on every subflow. */
+    finAckOwed: boolean
     /** The peer sends 8-byte DSNs: DATA_ACKs must have 8 bytes (§3.3.2). */
     wideDsn: boolean
     /** Bytes read by the application since `measuredAt`, for the buffer's growth. */

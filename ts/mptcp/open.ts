@@ -120,6 +120,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       bufferMost: config.receiveBufferBytes,
       fin: -1,
       finReached: false,
+      finAckOwed: false,
       wideDsn: false,
       copied: 0,
       measuredAt: options.now,

@@ -11,34 +11,33 @@ import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { emitAck, emitProbe, emitReset } from './emit.js'
 import { isDataFinDue, keysOption, needsKeys } from './options.js'
-import { closeSubflows, pump, pushPending } from './push.js'
+import { pump, push } from './push.js'
 import { isLive, type Subflow } from './subflow.js'
 
 /** Sends what the connection has to send at `now`. */
 export function output(context: Context, connection: Connection, now: number): void {
+  const { subflows, rcv } = connection
   // What waits for an ACK of its own goes first: an ADD_ADDR's echo before the SYN of the join that follows
   // from it, a REMOVE_ADDR before the RSTs.
-  for (const subflow of connection.subflows) {
+  for (const subflow of subflows) {
     const { resetOwed, pendingOptions } = subflow
     if (resetOwed === null || pendingOptions.some((each) => each.subtype === REMOVE_ADDR)) {
       sendPending(context, connection, subflow, now)
     }
   }
-  for (const subflow of connection.subflows) {
+  for (const subflow of subflows) {
     if (subflow.resetOwed !== null) emitReset(context, connection, subflow, now)
   }
-  const dataFinReached = answerBeforeTheEnd(context, connection, now)
-  for (const subflow of connection.subflows) pump(context, connection, subflow, now)
-  pushPending(context, connection, now)
-  closeSubflows(context, connection)
-  for (const subflow of connection.subflows) {
-    if (connection.snd.fin >= 0) pump(context, connection, subflow, now)
+  const isEnding = push(context, connection, now)
+  for (const subflow of subflows) {
+    if (isEnding) pump(context, connection, subflow, now)
     // Also behind a FIN that has said it: as Linux.
-    if (dataFinReached && isLive(subflow)) oweAckNow(subflow.tcb)
+    if (rcv.finAckOwed && isLive(subflow)) oweAckNow(subflow.tcb)
     sendAcks(context, connection, subflow, now)
+    noteWaiting(subflow.tcb, waitingFor(connection, subflow.tcb), now)
   }
-  connection.rcv.windowOwed = false
-  for (const { tcb } of connection.subflows) noteWaiting(tcb, waitingFor(connection, tcb), now)
+  rcv.finAckOwed = false
+  rcv.windowOwed = false
 }
 
 /** What the sender waits for, for TCP_INFO. */
@@ -66,12 +65,12 @@ export function replyNow(
 
 /**
  * Where the data ends: TCP first answers the segments, then the connection acts on their DATA_FIN, or on
- * the DATA_ACK of its own. Returns whether the peer's DATA_FIN is to be DATA_ACKed on every subflow.
+ * the DATA_ACK of its own.
  */
-function answerBeforeTheEnd(context: Context, connection: Connection, now: number): boolean {
-  if (!hasDataEnded(context, connection)) return false
+export function settleEnds(context: Context, connection: Connection, now: number): void {
+  if (!hasDataEnded(context, connection)) return
   for (const subflow of connection.subflows) replyNow(context, connection, subflow, now)
-  return settleDataEnds(context, connection)
+  settleDataEnds(context, connection)
 }
 
 /** ACKs that are owed, and the options that wait for an ACK of their own. */

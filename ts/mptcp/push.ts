@@ -33,6 +33,16 @@ const limits: Limits = {
   slowStartAfterIdle: false,
 }
 
+/**
+ * Gives the subflows what there is: handshakes and what was lost, then new data. Returns whether that was all,
+ * and each subflow may have a FIN to send.
+ */
+export function push(context: Context, connection: Connection, now: number): boolean {
+  for (const subflow of connection.subflows) pump(context, connection, subflow, now)
+  pushPending(context, connection, now)
+  return endSending(context, connection)
+}
+
 /** Sends what this subflow's TCP has to send: handshake, lost segments, queued chunks, FIN. */
 export function pump(
   context: Context,
@@ -62,7 +72,7 @@ function fallbackEdge(connection: Connection): number {
 }
 
 /** Maps new data to subflows for as long as the peer's window and a scheduler's choice allow. */
-export function pushPending(context: Context, connection: Connection, now: number): void {
+function pushPending(context: Context, connection: Connection, now: number): void {
   const { snd } = connection
   if (snd.account === 0) return
   while (true) {
@@ -153,29 +163,30 @@ function isHeld(connection: Connection, tcb: Tcb, end: number): boolean {
   return !snd.noDelay && snd.fin < 0 && snd.smallEnd > snd.una
 }
 
-/** Closes the subflows once the data level is closed in both directions, or in plain TCP at once. */
-export function closeSubflows(context: Context, connection: Connection): void {
-  const { snd } = connection
-  if (snd.fin < 0 || snd.nxt < snd.fin) return
+/**
+ * All data is given: the DATA_FIN is due, and once the data level is closed in both directions, or in plain TCP
+ * at once, the FINs. Returns whether there may be FINs to send.
+ */
+function endSending(context: Context, connection: Connection): boolean {
+  const { snd, subflows } = connection
+  if (snd.fin < 0 || snd.nxt < snd.fin) return false
   if (connection.mode === 'fallback') {
-    for (const subflow of connection.subflows) closeSending(subflow.tcb)
-    if (snd.nxt === snd.fin && connection.subflows.length > 0) snd.nxt = snd.fin + 1
-    return
+    for (const subflow of subflows) closeSending(subflow.tcb)
+    if (snd.nxt === snd.fin && subflows.length > 0) snd.nxt = snd.fin + 1
+    return true
   }
-  if (connection.mode !== 'mptcp') return
+  if (connection.mode !== 'mptcp') return false
   if (snd.nxt === snd.fin) {
     snd.nxt = snd.fin + 1
-    for (const subflow of connection.subflows) {
-      if (isLive(subflow)) oweAckNow(subflow.tcb)
-    }
+    for (const subflow of subflows) if (isLive(subflow)) oweAckNow(subflow.tcb)
   }
   // The optimisation of §3.3.3: at most the DATA_FIN is outstanding, and the peer has sent its own.
   const onlyFin = context.config.finWithDataFin && connection.rcv.finReached && snd.una >= snd.fin
-  if (isDataClosed(connection.state) || onlyFin) {
-    for (const { tcb } of connection.subflows) {
-      // A join that nobody has answered yet is called off (RFC 9293 §3.10.4).
-      if (tcb.state === 'SYN-SENT') destroy(tcb)
-      else closeSending(tcb)
-    }
+  if (!isDataClosed(connection.state) && !onlyFin) return false
+  for (const { tcb } of subflows) {
+    // A join that nobody has answered yet is called off (RFC 9293 §3.10.4).
+    if (tcb.state === 'SYN-SENT') destroy(tcb)
+    else closeSending(tcb)
   }
+  return true
 }

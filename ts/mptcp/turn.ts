@@ -4,7 +4,7 @@
 import { reap } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { output } from './output.js'
+import { output, settleEnds } from './output.js'
 import { managePaths } from './path-manager/manage.js'
 
 /**
@@ -17,6 +17,7 @@ const MAX_ROUNDS = 8
 /** Brings the connection to rest at `now`. */
 export function settle(context: Context, connection: Connection, now: number): void {
   for (let round = 0; round < MAX_ROUNDS; round++) {
+    settleEnds(context, connection, now)
     reap(context, connection)
     managePaths(context, connection, now)
     output(context, connection, now)
