@@ -6,7 +6,11 @@ import { established, synReceived } from '../harness/states.js'
 
 describe.each(BACKENDS)('closing, %s core', (core) => {
   const plain = { core, mptcp: false }
-  const stateOf = (c: ReturnType<typeof established>): string | undefined => c.subflow()?.tcb.state
+  const stateOf = (c: ReturnType<typeof established>): string | undefined =>
+    c.subflow()?.tcb.state ??
+    [...c.stack.timeWaits]
+      .filter(({ remotePort }) => remotePort === c.peer.port)
+      .map(() => 'TIME-WAIT')[0]
 
   it('the peer closes first: CLOSE-WAIT, LAST-ACK, CLOSED', () => {
     const c = established(plain)
@@ -135,14 +139,35 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     c.closes()
     c.sends({ flags: 'F.' })
     c.receives({ flags: 'F.', seq: 1, ack: 2 })
-    c.sends({ ack: 2 })
+    const first = c.sends({ ack: 2 })
     c.after(50_000)
     c.receives({ flags: 'F.', seq: 1, ack: 2 })
-    c.sends({ flags: '.', ack: 2 })
+    const again = c.sends({ flags: '.', seq: 2, ack: 2, mptcp: [] })
+    expect((again.tsval! - first.tsval!) >>> 0).toBe(50_000)
     c.after(50_000)
     expect(stateOf(c)).toBe('TIME-WAIT')
     c.after(10_001)
     expect(stateOf(c)).toBeUndefined()
+  })
+
+  it('what is old, or nonsense, in TIME-WAIT is answered seldom, and restarts nothing', () => {
+    const c = established(plain)
+    c.closes()
+    c.sends({ flags: 'F.' })
+    c.receives({ flags: 'F.', seq: 1, ack: 2 })
+    c.sends({ ack: 2 })
+    c.after(50_000)
+    c.receives({ flags: 'S', seq: 2 })
+    c.sends({ flags: '.', seq: 2, ack: 2 })
+    c.receives({ seq: 2, ack: 900 })
+    c.receives({ flags: 'R', seq: 3 })
+    c.receives({ flags: '', seq: 2 })
+    c.receives({ seq: 2, ack: 2 })
+    c.sendsNothing()
+    expect(c.stack.counters.TcpExtTCPACKSkipped).toBe(2)
+    c.after(10_001)
+    expect(stateOf(c)).toBeUndefined()
+    expect(c.stack.connectionCount).toBe(0)
   })
 
   it('a RST in TIME-WAIT ends it', () => {

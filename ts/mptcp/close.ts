@@ -2,6 +2,7 @@
 // and giving everything back.
 
 import { destroy } from '../tcp/close.js'
+import { ACK_NONE } from '../tcp/tcb.js'
 import { formatAddress } from '../wire/address.js'
 import {
   type Connection,
@@ -143,37 +144,37 @@ export function recordOf(subflow: Subflow): SubflowRecord {
   }
 }
 
-/**
- * Takes subflows that are closed off the list, and ends the connection when none is left. Returns
- * whether one was taken, whose data others may have to send now.
- */
-export function reap(context: Context, connection: Connection): boolean {
+/** Takes subflows that are closed off the list, and ends the connection when none is left. */
+export function reap(context: Context, connection: Connection, now: number): void {
   const { subflows } = connection
-  const before = subflows.length
   let error: string | null = null
   for (let i = 0; i < subflows.length; i++) {
     const subflow = subflows[i]
-    if (subflow.tcb.state === 'TIME-WAIT' && subflow.tcb.rcv.queue !== 0) slim(context, subflow)
-    if (subflow.tcb.state !== 'CLOSED') continue
-    subflowGone(context, connection, subflow)
+    if (!isGone(subflow)) continue
+    if (subflow.tcb.state === 'TIME-WAIT') context.keepTimeWait(subflow, now)
     error ??= subflow.tcb.error
+    subflowGone(context, connection, subflow)
     subflows.splice(i--, 1)
   }
-  if (subflows.some((subflow) => subflow.tcb.state !== 'TIME-WAIT')) return subflows.length < before
+  if (subflows.length > 0) return
   settleDataEnds(context, connection)
-  if (isForsaken(connection)) return subflows.length < before
+  if (isForsaken(connection)) return
   if (!isDataClosed(connection.state) && !isComplete(connection)) {
     connection.error ??= error ?? 'ECONNRESET'
   }
   if (connection.state !== 'M_CLOSED') setMptcpState(connection, 'M_CLOSED')
-  if (isReleased(connection)) return false
+  if (isReleased(connection)) return
   connection.events |= EVENT_CLOSED | EVENT_READABLE
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
   releaseSending(context, connection)
   if (connection.detached || readableBytes(context, connection) === 0) {
     releaseReceiving(context, connection)
   }
-  return false
+}
+
+/** Nothing of it is needed any more but, in TIME-WAIT, its name and numbers; the last ACK has left. */
+export function isGone({ tcb }: Subflow): boolean {
+  return tcb.state === 'CLOSED' || (tcb.state === 'TIME-WAIT' && tcb.ack.owed === ACK_NONE)
 }
 
 /**
@@ -198,13 +199,6 @@ export function isForsaken(connection: Connection): boolean {
 /** Nothing is left of it but what the application has not read: subflows hold nothing for it any more. */
 export function isReleased(connection: Connection): boolean {
   return connection.snd.account === 0
-}
-
-/** TIME-WAIT needs no buffers. */
-function slim(context: Context, subflow: Subflow): void {
-  clearMappings(context, subflow.mappings)
-  context.core.kernel.mptcp_queue_release(subflow.tcb.rcv.queue)
-  subflow.tcb.rcv.queue = 0
 }
 
 function releaseSending(context: Context, connection: Connection): void {

@@ -10,6 +10,7 @@ import type { IpAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
 import type { Blackhole } from './blackhole.js'
 import type { Connection } from './connection.js'
+import type { LocalPath } from './local-path.js'
 import type { Mapping } from './mapping.js'
 import type { MptcpPathManager, MptcpPathWatcher } from './path-manager/path-manager.js'
 import type { MptcpScheduler } from './scheduler/scheduler.js'
@@ -61,17 +62,6 @@ export interface MptcpConfig {
   windowScaling: boolean
 }
 
-/** A way to reach a peer: one of our addresses, on one link. */
-export interface LocalPath {
-  readonly address: IpAddress
-  /** Index of the link in the stack. */
-  readonly link: number
-  /** Payload of a full segment by the link's MTU, before TCP options. */
-  readonly mss: number
-  /** Largest payload of one segment given to the link: above `mss` with segmentation offload. */
-  readonly limit: number
-}
-
 export interface Context {
   readonly core: MptcpCore
   readonly counters: Counters
@@ -104,8 +94,10 @@ export interface Context {
   /** Makes the subflow findable by its 4-tuple, or no longer. */
   bind(connection: Connection, subflow: Subflow): void
   unbind(subflow: Subflow): void
-  /** A segment that fits nothing is to be answered with a RST (RFC 9293 §3.10.7.1). */
-  oweReset(segment: Segment): void
+  /** The subflow, in TIME-WAIT, is about to go: what is left of it is kept for its minute. */
+  keepTimeWait(subflow: Subflow, now: number): void
+  /** `segment`, which came on `subflow`'s path, fits nothing: it is answered with a RST (RFC 9293 §3.10.7.1). */
+  oweReset(subflow: Subflow, segment: Segment): void
   /** A path manager, or a watcher of its events, has thrown. */
   pathManagerFault(error: unknown): void
   /** A free local port for a subflow from `address`; 0 if there is none. */

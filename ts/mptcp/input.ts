@@ -60,7 +60,7 @@ export function subflowSegment(
     if (verdict === 'refuse') {
       context.counters.TcpAttemptFails++
       subflow.resetOwed = RESET_MPTCP_ERROR
-    } else context.oweReset(segment)
+    } else context.oweReset(subflow, segment)
     return
   }
   if (outcome & RESET) {

@@ -4,7 +4,7 @@
 import type { Tcb } from '../tcp/tcb.js'
 import type { IpAddress } from '../wire/address.js'
 import type { MptcpOption } from '../wire/mptcp-options.js'
-import type { LocalPath } from './context.js'
+import type { LocalPath } from './local-path.js'
 import { createMappingQueue, type MappingQueue } from './mapping.js'
 
 export interface Subflow {

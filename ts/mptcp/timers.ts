@@ -110,8 +110,7 @@ export function armTimers(context: Context, connection: Connection, now: number)
 
   // A peer that never closes its side, or never DATA_ACKs the rest, may not hold a connection that nobody
   // uses, nor may a dead path that still owes the ACK of a FIN. A DATA_ACK that moves on starts it anew.
-  const lingering =
-    connection.detached && connection.subflows.some(({ tcb }) => tcb.state !== 'TIME-WAIT')
+  const lingering = connection.detached && connection.subflows.length > 0
   if (!lingering && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
   else if (timers.close === Number.POSITIVE_INFINITY) {
     timers.close = now + context.config.closeTimeoutMs

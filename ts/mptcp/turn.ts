@@ -1,7 +1,7 @@
 // One connection's part of a turn: what ended is settled, the dead are taken off, the path manager is asked,
 // everything owed is sent; and again, for as long as that left something to do.
 
-import { reap } from './close.js'
+import { isGone, reap } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { output, settleEnds } from './output.js'
@@ -18,7 +18,7 @@ const MAX_ROUNDS = 8
 export function settle(context: Context, connection: Connection, now: number): void {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     settleEnds(context, connection, now)
-    reap(context, connection)
+    reap(context, connection, now)
     managePaths(context, connection, now)
     output(context, connection, now)
     if (!isUnsettled(connection)) return
@@ -28,6 +28,5 @@ export function settle(context: Context, connection: Connection, now: number): v
 /** Whether the round has left a subflow that is gone, or something that the path manager has not heard. */
 function isUnsettled({ subflows, pathManager }: Connection): boolean {
   if (pathManager.events.length > 0) return true
-  for (const { tcb } of subflows) if (tcb.state === 'CLOSED') return true
-  return false
+  return subflows.some(isGone)
 }

@@ -88,6 +88,10 @@ export class HostFiles {
         add(hexEnd(path.address, localPort), hexEnd(remote, remotePort), tcb.state)
       }
     }
+    for (const { path, localPort, remote, remotePort } of stack.timeWaits) {
+      if (remote.family !== family) continue
+      add(hexEnd(path.address, localPort), hexEnd(remote, remotePort), 'TIME-WAIT')
+    }
     return `${TITLE}\n${lines.join('')}`
   }
 }

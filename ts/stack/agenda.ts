@@ -14,9 +14,6 @@ import { Deadlines } from './deadlines.js'
 /** Rounds that what happens within a turn may add to it before time must move on. */
 const MAX_ROUNDS = 16
 
-/** Bounded: connections in TIME-WAIT, which a busy peer leaves behind; the oldest ends early. */
-const MAX_TIME_WAIT = 4096
-
 export class Agenda {
   readonly #context: Context
   readonly #clock: Clock
@@ -24,8 +21,6 @@ export class Agenda {
   readonly #connections = new Set<Connection>()
   readonly #deadlines: Deadlines
   #dirty: Connection[] = []
-  /** In the order in which they came. */
-  readonly #timeWait = new Set<Connection>()
   #isTurnScheduled = false
   #isSettling = false
   #isClosed = false
@@ -38,7 +33,6 @@ export class Agenda {
     this.#deadlines = new Deadlines(clock, () => this.#timersFire())
   }
 
-  /** Those that exist, in TIME-WAIT too. */
   get connections(): ReadonlySet<Connection> {
     return this.#connections
   }
@@ -137,22 +131,12 @@ export class Agenda {
       if (connection.rcv.queue === 0 || connection.detached) this.#forget(connection)
       return
     }
-    if (isInTimeWait(connection)) this.#keepTimeWait(connection)
     this.#deadlines.set(connection, connectionDeadline(connection))
-  }
-
-  #keepTimeWait(connection: Connection): void {
-    this.#timeWait.add(connection)
-    if (this.#timeWait.size <= MAX_TIME_WAIT) return
-    const [oldest] = this.#timeWait
-    this.#context.counters.TcpExtTCPTimeWaitOverflow++
-    this.#forget(oldest)
   }
 
   #forget(connection: Connection): void {
     releaseConnection(this.#context, connection)
     this.#connections.delete(connection)
-    this.#timeWait.delete(connection)
     this.#deadlines.forget(connection)
     connection.agenda.owner = null
   }
@@ -165,13 +149,7 @@ export class Agenda {
       connection.agenda.owner = null
     }
     this.#connections.clear()
-    this.#timeWait.clear()
     this.#deadlines.close()
     this.#dirty.length = 0
   }
-}
-
-function isInTimeWait(connection: Connection): boolean {
-  const { subflows } = connection
-  return subflows.length > 0 && subflows.every((subflow) => subflow.tcb.state === 'TIME-WAIT')
 }

@@ -2,12 +2,13 @@
 // slots. What fits no subflow is handed back.
 
 import { HEADER, HEADER_WORDS, STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/layout.js'
-import type { Link, PacketBatch } from '../link/link.js'
+import type { Link, LinkCapabilities, PacketBatch } from '../link/link.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
 import { subflowSegment } from '../mptcp/input.js'
 import { replyNow } from '../mptcp/output.js'
 import { isNextInOrder, relieve } from '../mptcp/receive-queue.js'
+import type { Subflow } from '../mptcp/subflow.js'
 import { sequenceOffset } from '../tcp/input.js'
 import { type IpAddress, sameAddress } from '../wire/address.js'
 import { parseIcmp } from '../wire/icmp.js'
@@ -21,40 +22,57 @@ import {
 } from '../wire/ip.js'
 import { FIN, type Segment } from '../wire/segment.js'
 import { parseSegment, readChecksum } from '../wire/tcp.js'
+import type { Agenda } from './agenda.js'
 import type { Demux, DemuxEntry } from './demux.js'
 import { icmpArrives } from './icmp.js'
+import type { PassiveOpener } from './passive-open.js'
+import type { Replies } from './replies.js'
+import type { TimeWaits } from './time-waits.js'
 
-export interface ArrivalHooks {
-  /** Something happened to the connection: it gets its turn. */
-  changed(connection: Connection): void
-  /** A segment with a right checksum that belongs to no subflow. True: now there is one for it. */
-  stranger(segment: Segment, now: number): boolean
+/** How far a packet's TCP checksum counts; `unfinished`: its sender left it to a device. */
+type Trust = LinkCapabilities['checksum'] | 'unfinished'
+
+function trustOf({ checksum }: LinkCapabilities, needsCsum: boolean): Trust {
+  return checksum === 'flagged' && needsCsum ? 'unfinished' : checksum
+}
+
+/** A subflow in the demux. Bounded by the subflows that exist; those of strangers by the listeners' backlogs. */
+export interface BoundSubflow extends DemuxEntry<BoundSubflow> {
+  readonly connection: Connection
+  readonly subflow: Subflow
 }
 
 export class Arrivals {
   readonly #context: Context
   readonly #links: readonly Link[]
-  readonly #demux: Demux
-  readonly #hooks: ArrivalHooks
+  readonly #demux: Demux<BoundSubflow>
+  readonly #timeWaits: TimeWaits
+  readonly #passive: PassiveOpener
+  readonly #agenda: Agenda
+  readonly #replies: Replies
   readonly #faults = { tcp: 0, mptcp: 0 }
-  #link = 0
 
-  constructor(context: Context, links: readonly Link[], demux: Demux, hooks: ArrivalHooks) {
+  constructor(
+    context: Context,
+    links: readonly Link[],
+    known: { demux: Demux<BoundSubflow>; timeWaits: TimeWaits },
+    passive: PassiveOpener,
+    agenda: Agenda,
+    replies: Replies,
+  ) {
     this.#context = context
     this.#links = links
-    this.#demux = demux
-    this.#hooks = hooks
-  }
-
-  /** Index of the link that the packet at hand came by. */
-  get link(): number {
-    return this.#link
+    this.#demux = known.demux
+    this.#timeWaits = known.timeWaits
+    this.#passive = passive
+    this.#agenda = agenda
+    this.#replies = replies
   }
 
   /** Takes every packet of a batch. */
   receive(batch: PacketBatch, link: number, now: number): void {
     const { core, counters } = this.#context
-    this.#link = link
+    const { caps } = this.#links[link]
     const shared = batch.bytes.buffer === core.memory
     for (let i = 0; i < batch.count; i++) {
       counters.IpInReceives++
@@ -71,11 +89,11 @@ export class Arrivals {
         )
         offset = STAGING_RECEIVE
       }
-      this.#packet(offset, length, batch.needsCsum[i] === 1, now)
+      this.#packet(offset, length, link, trustOf(caps, batch.needsCsum[i] === 1), now)
     }
   }
 
-  #packet(offset: number, length: number, needsCsum: boolean, now: number): void {
+  #packet(offset: number, length: number, link: number, trust: Trust, now: number): void {
     const { counters } = this.#context
     const ip = parseIp(this.#context.core.u8, offset, length)
     if (ip === null) {
@@ -90,10 +108,11 @@ export class Arrivals {
       const error = parseIcmp(this.#context.core.u8, ip)
       if (error === null) counters.IcmpInIgnored++
       else {
-        const entry = icmpArrives(this.#context, error, (local, localPort, remote, remotePort) =>
-          this.#demux.find(local, localPort, remote, remotePort),
-        )
-        if (entry !== null) this.#hooks.changed(entry.connection)
+        const { source, sourcePort, destination, destinationPort } = error.quoted
+        const about = this.#demux.find(source, sourcePort, destination, destinationPort)
+        if (about === undefined) counters.IcmpInIgnored++
+        else if (icmpArrives(this.#context, error, about.subflow))
+          this.#agenda.mark(about.connection)
       }
       return
     }
@@ -113,30 +132,32 @@ export class Arrivals {
       this.#faults.tcp = 0
       this.#faults.mptcp = 0
     }
-    let entry = this.#find(segment)
-    if (entry === undefined) {
-      if (!this.#sumIsRight(ip, segment, needsCsum)) return
-      if (!this.#hooks.stranger(segment, now)) return
-      entry = this.#find(segment)
-      if (entry === undefined) return
-    }
-    this.#segment(entry, ip, segment, needsCsum, now)
+    const bound = this.#demux.findFor(segment) ?? this.#stranger(ip, segment, link, trust, now)
+    if (bound !== undefined) this.#segment(bound, ip, segment, trust, now)
   }
 
-  #find(segment: Segment): DemuxEntry | undefined {
-    const { destination, destinationPort, source, sourcePort } = segment
-    return this.#demux.find(destination, destinationPort, source, sourcePort)
+  /** A segment of no subflow; the one that it opens, and is for. */
+  #stranger(
+    ip: IpPacket,
+    segment: Segment,
+    link: number,
+    trust: Trust,
+    now: number,
+  ): BoundSubflow | undefined {
+    if (!this.#sumIsRight(ip, segment, trust)) return undefined
+    if (this.#timeWaits.arrives(segment, this.#replies, now)) return undefined
+    if (!this.#passive.stranger(segment, link, now)) return undefined
+    return this.#demux.findFor(segment)
   }
 
   /** A segment of a known subflow: its payload goes to slots while it is summed. */
   #segment(
-    entry: DemuxEntry,
+    { connection, subflow }: BoundSubflow,
     ip: IpPacket,
     segment: Segment,
-    needsCsum: boolean,
+    trust: Trust,
     now: number,
   ): void {
-    const { connection, subflow } = entry
     let chain = 0
     if (segment.payloadLength > 0 && connection.rcv.account !== 0) {
       const { kernel } = this.#context.core
@@ -158,35 +179,34 @@ export class Arrivals {
       if (chain === 0) {
         this.#context.counters.TcpExtTCPRcvQDrop++
         // The ACK that it carries may be what frees memory: that much is still used.
-        if (!this.#sumIsRight(ip, segment, needsCsum)) return
+        if (!this.#sumIsRight(ip, segment, trust)) return
         segment.payloadLength = 0
         segment.flags &= ~FIN
       } else {
         const sum = this.#context.core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_SUM]
-        if (!this.#isRight(ip, segment, sum, needsCsum)) {
+        if (!this.#isRight(ip, segment, sum, trust)) {
           kernel.mptcp_chain_free(chain)
           return
         }
       }
-    } else if (!this.#sumIsRight(ip, segment, needsCsum)) return
+    } else if (!this.#sumIsRight(ip, segment, trust)) return
     subflowSegment(this.#context, connection, subflow, segment, chain, now)
-    this.#hooks.changed(connection)
+    this.#agenda.mark(connection)
     // Duplicate ACKs and every second segment's ACK leave at once, not at the end of the batch.
     replyNow(this.#context, connection, subflow, now)
   }
 
-  #sumIsRight(ip: IpPacket, segment: Segment, needsCsum: boolean): boolean {
+  #sumIsRight(ip: IpPacket, segment: Segment, trust: Trust): boolean {
     const sum = this.#context.core.kernel.mptcp_checksum(
       segment.payloadOffset,
       segment.payloadLength,
       0,
     )
-    return this.#isRight(ip, segment, sum, needsCsum)
+    return this.#isRight(ip, segment, sum, trust)
   }
 
-  #isRight(ip: IpPacket, segment: Segment, payloadSum: number, needsCsum: boolean): boolean {
-    const { caps } = this.#links[this.#link]
-    if (needsCsum && caps.checksum === 'flagged') return true
+  #isRight(ip: IpPacket, segment: Segment, payloadSum: number, trust: Trust): boolean {
+    if (trust === 'unfinished') return true
     const header = segment.payloadOffset - ip.payloadOffset
     const pseudo = pseudoHeaderSum(ip.source, ip.destination, PROTOCOL_TCP, ip.payloadLength)
     const { kernel } = this.#context.core
@@ -194,7 +214,7 @@ export class Arrivals {
     seed = (seed & 0xffff) + (seed >>> 16)
     if (kernel.mptcp_checksum(ip.payloadOffset, header, seed) === 0xffff) return true
     // A local sender left the sum to its device: the field holds the pseudo-header's.
-    if (caps.checksum === 'may-be-partial') {
+    if (trust === 'may-be-partial') {
       if (readChecksum(this.#context.core.u8, ip.payloadOffset) === pseudo) return true
     }
     this.#context.counters.TcpInCsumErrors++

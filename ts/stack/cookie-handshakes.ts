@@ -3,7 +3,8 @@
 
 import { releaseConnection } from '../mptcp/close.js'
 import type { Connection } from '../mptcp/connection.js'
-import type { Context, LocalPath } from '../mptcp/context.js'
+import type { Context } from '../mptcp/context.js'
+import type { LocalPath } from '../mptcp/local-path.js'
 import { mpCapableOf } from '../mptcp/mp-capable.js'
 import { joinHmacOf, joinRefusal, joinSynArrived, mpJoinOf } from '../mptcp/mp-join.js'
 import { createConnection, firstReceiveWindow } from '../mptcp/open.js'
@@ -18,37 +19,29 @@ import { shiftFor } from '../tcp/window.js'
 import { DSS, MP_JOIN, type MpCapableOption } from '../wire/mptcp-options.js'
 import { ACK, type Segment, SYN } from '../wire/segment.js'
 import { noOptions } from '../wire/tcp-options.js'
+import { acceptSubflow, FIRST_ADDRESS } from './accept-subflow.js'
+import type { Agenda } from './agenda.js'
+import type { StackConfig } from './config.js'
 import { hasReadyRoom, type Listener } from './listener.js'
-import type { PassiveHooks, PassiveSubflow } from './passive-open.js'
+import { adoptOpening } from './opening.js'
+import type { Replies } from './replies.js'
 import { type CookieOffer, type JoinEntry, mayHoldCookies, SynCookies } from './syn-cookies.js'
-
-/** What the opener of passive connections does for both kinds of handshake. */
-export interface Acceptor {
-  accept(
-    connection: Connection,
-    syn: Segment,
-    path: LocalPath,
-    subflow: PassiveSubflow,
-    now: number,
-  ): Subflow | null
-  adopt(listener: Listener, connection: Connection): void
-}
 
 /** `none`: no cookie of ours, or none is out. `opened`: the segment completes the handshake. */
 export type CookieVerdict = 'none' | 'refused' | 'opened'
 
-const FIRST: MptcpLocalAddress = { id: 0, backup: false }
-
 export class CookieHandshakes {
   readonly #context: Context
-  readonly #hooks: PassiveHooks
-  readonly #acceptor: Acceptor
+  readonly #config: StackConfig
+  readonly #agenda: Agenda
+  readonly #replies: Replies
   readonly #cookies: SynCookies
 
-  constructor(context: Context, hooks: PassiveHooks, acceptor: Acceptor) {
+  constructor(context: Context, config: StackConfig, agenda: Agenda, replies: Replies) {
     this.#context = context
-    this.#hooks = hooks
-    this.#acceptor = acceptor
+    this.#config = config
+    this.#agenda = agenda
+    this.#replies = replies
     this.#cookies = new SynCookies(context)
   }
 
@@ -60,6 +53,7 @@ export class CookieHandshakes {
     syn: Segment,
     path: LocalPath,
     capable: MpCapableOption | null,
+    link: number,
     now: number,
   ): void {
     const reply = this.#synAck(listener, syn, path, now)
@@ -78,7 +72,7 @@ export class CookieHandshakes {
         reply.options.mptcp.push(option)
       }
     }
-    this.#hooks.oweReply(reply)
+    this.#replies.owe(link, reply)
   }
 
   /** Answers the SYN of a MP_JOIN, and keeps what its third ACK does not repeat. */
@@ -89,6 +83,7 @@ export class CookieHandshakes {
     path: LocalPath,
     own: MptcpLocalAddress,
     entry: JoinEntry,
+    link: number,
     now: number,
   ): void {
     const { localNonce, remoteNonce } = entry
@@ -103,7 +98,7 @@ export class CookieHandshakes {
       nonce: localNonce,
     })
     this.#cookies.keepJoin(syn, entry)
-    this.#hooks.oweReply(reply)
+    this.#replies.owe(link, reply)
   }
 
   /** A SYN/ACK with a cookie. Without timestamps there is no place to keep its other options in. */
@@ -149,8 +144,7 @@ export class CookieHandshakes {
     now: number,
   ): CookieVerdict {
     const { counters, config } = this.#context
-    if (!mayHoldCookies(this.#hooks.config.synCookies, listener, now) || path === null)
-      return 'none'
+    if (!mayHoldCookies(this.#config.synCookies, listener, now) || path === null) return 'none'
     const offer = this.#cookies.check(segment, now)
     const known =
       offer !== null &&
@@ -209,13 +203,13 @@ export class CookieHandshakes {
     const subflow =
       key !== undefined && connection.mode === 'fallback'
         ? null // Its token is another's meanwhile.
-        : this.#accept(connection, segment, path, offer, FIRST, 0, 'initial', now)
+        : this.#accept(connection, segment, path, offer, FIRST_ADDRESS, 0, 'initial', now)
     if (subflow === null) {
       releaseConnection(this.#context, connection)
       return 'none'
     }
     connection.rcv.right = Math.max(connection.rcv.right, subflow.tcb.rcv.right)
-    this.#acceptor.adopt(listener, connection)
+    adoptOpening(this.#agenda, listener, connection)
     return 'opened'
   }
 
@@ -265,7 +259,7 @@ export class CookieHandshakes {
       tcb.timestamps.base = this.#cookies.timestampBase(segment)
     }
     const wanted = { kind, own, remoteId, prepare }
-    const subflow = this.#acceptor.accept(connection, syn, path, wanted, now)
+    const subflow = acceptSubflow(this.#context, connection, syn, path, wanted, now)
     if (subflow !== null) synAckWasSent(subflow.tcb, now)
     return subflow
   }

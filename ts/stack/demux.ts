@@ -1,12 +1,21 @@
-// From a segment's addresses and ports to its subflow. The table never sees text: addresses are words.
+// From a segment's addresses and ports to what stands behind them. The table never sees text: addresses are
+// words.
 
-import type { Connection } from '../mptcp/connection.js'
-import type { Subflow } from '../mptcp/subflow.js'
 import { type IpAddress, sameAddress } from '../wire/address.js'
+import type { Segment } from '../wire/segment.js'
 
-export interface DemuxEntry {
-  readonly connection: Connection
-  readonly subflow: Subflow
+/** The four that name a TCP connection on the wire. A subflow is one. */
+export interface FourTuple {
+  readonly path: { readonly address: IpAddress }
+  readonly localPort: number
+  readonly remote: IpAddress
+  readonly remotePort: number
+}
+
+/** What a table holds: entries of one hash are linked by `next`, which only the table writes. */
+export interface DemuxEntry<E> {
+  readonly tuple: FourTuple
+  next: E | null
 }
 
 function hash(localPort: number, remote: IpAddress, remotePort: number): number {
@@ -15,45 +24,52 @@ function hash(localPort: number, remote: IpAddress, remotePort: number): number 
   return (h ^ (h >>> 13)) >>> 0
 }
 
-/** Bounded by the subflows that exist; those of strangers are bounded by the listeners' backlogs. */
-export class Demux {
-  readonly #buckets = new Map<number, DemuxEntry[]>()
+/** Bounded by what it is given: who adds to it says how. */
+export class Demux<E extends DemuxEntry<E>> {
+  readonly #buckets = new Map<number, E>()
 
-  find(
-    local: IpAddress,
-    localPort: number,
-    remote: IpAddress,
-    remotePort: number,
-  ): DemuxEntry | undefined {
-    const bucket = this.#buckets.get(hash(localPort, remote, remotePort))
-    if (bucket === undefined) return undefined
-    for (const entry of bucket) {
-      const { subflow } = entry
+  /** Whose the four are; undefined if nobody's. */
+  find(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): E | undefined {
+    let entry = this.#buckets.get(hash(localPort, remote, remotePort)) ?? null
+    while (entry !== null) {
+      const { tuple } = entry
       if (
-        subflow.localPort === localPort &&
-        subflow.remotePort === remotePort &&
-        sameAddress(subflow.remote, remote) &&
-        sameAddress(subflow.path.address, local)
+        tuple.localPort === localPort &&
+        tuple.remotePort === remotePort &&
+        sameAddress(tuple.remote, remote) &&
+        sameAddress(tuple.path.address, local)
       ) {
         return entry
       }
+      entry = entry.next
     }
     return undefined
   }
 
-  add(connection: Connection, subflow: Subflow): void {
-    const key = hash(subflow.localPort, subflow.remote, subflow.remotePort)
-    const bucket = this.#buckets.get(key)
-    if (bucket === undefined) this.#buckets.set(key, [{ connection, subflow }])
-    else bucket.push({ connection, subflow })
+  /** Whom a segment that arrived is for. */
+  findFor({ destination, destinationPort, source, sourcePort }: Segment): E | undefined {
+    return this.find(destination, destinationPort, source, sourcePort)
   }
 
-  remove(subflow: Subflow): void {
-    const key = hash(subflow.localPort, subflow.remote, subflow.remotePort)
-    const bucket = this.#buckets.get(key)
-    if (bucket === undefined) return
-    const index = bucket.findIndex((entry) => entry.subflow === subflow)
-    if (index >= 0) bucket.splice(index, 1)
-    if (bucket.length === 0) this.#buckets.delete(key)
+  add(entry: E): void {
+    const { localPort, remote, remotePort } = entry.tuple
+    const key = hash(localPort, remote, remotePort)
+    entry.next = this.#buckets.get(key) ?? null
+    this.#buckets.set(key, entry)
+  }
+
+  /** Takes out what stands behind this very tuple, if anything does. */
+  remove(tuple: FourTuple): void {
+    const key = hash(tuple.localPort, tuple.remote, tuple.remotePort)
+    let before: E | null = null
+    let entry = this.#buckets.get(key) ?? null
+    while (entry !== null && entry.tuple !== tuple) {
+      before = entry
+      entry = entry.next
+    }
+    if (entry === null) return
+    if (before !== null) before.next = entry.next
+    else if (entry.next !== null) this.#buckets.set(key, entry.next)
+    else this.#buckets.delete(key)
   }
 }

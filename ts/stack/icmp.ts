@@ -2,39 +2,25 @@
 // connection they are hints only (RFC 5927 §4).
 
 import type { Context } from '../mptcp/context.js'
+import type { Subflow } from '../mptcp/subflow.js'
 import { segmentsTooBig } from '../tcp/recovery.js'
-import type { IpAddress } from '../wire/address.js'
 import type { IcmpError } from '../wire/icmp.js'
 import { offsetOf } from '../wire/seq.js'
-import type { DemuxEntry } from './demux.js'
 
 /** RFC 8899's and RFC 8200's floors: a smaller "packet too big" is not believed. */
 const MIN_MTU4 = 552
 const MIN_MTU6 = 1280
 
-type Find = (
-  local: IpAddress,
-  localPort: number,
-  remote: IpAddress,
-  remotePort: number,
-) => DemuxEntry | undefined
-
-/** Returns the subflow that it concerned, if anything changed. */
-export function icmpArrives(context: Context, error: IcmpError, find: Find): DemuxEntry | null {
+/** An error about a segment of `subflow`. Returns whether anything changed. */
+export function icmpArrives(context: Context, error: IcmpError, subflow: Subflow): boolean {
   const { quoted } = error
-  const entry = find(quoted.source, quoted.sourcePort, quoted.destination, quoted.destinationPort)
-  if (entry === undefined) {
-    context.counters.IcmpInIgnored++
-    return null
-  }
-  const { subflow } = entry
   const { tcb } = subflow
   // RFC 5927 §4.1: only about what is in flight.
   const offset = offsetOf(quoted.sequence, tcb.iss, tcb.snd.una)
   if (offset < tcb.snd.una || offset > tcb.snd.nxt) {
     context.counters.IcmpInIgnored++
     context.counters.TcpExtOutOfWindowIcmps++
-    return null
+    return false
   }
   context.counters.IcmpInErrors++
   if (error.kind === 'packet-too-big') {
@@ -46,11 +32,11 @@ export function icmpArrives(context: Context, error: IcmpError, find: Find): Dem
       tcb.snd.mss = mss
       segmentsTooBig(tcb)
     }
-    return entry
+    return true
   }
-  if (tcb.state !== 'SYN-SENT') return null
+  if (tcb.state !== 'SYN-SENT') return false
   tcb.error = error.kind === 'unreachable-port' ? 'ECONNREFUSED' : 'EHOSTUNREACH'
   tcb.state = 'CLOSED'
   context.counters.TcpAttemptFails++
-  return entry
+  return true
 }

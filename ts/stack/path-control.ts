@@ -1,8 +1,10 @@
 // Path management from outside: endpoints and limits that change while connections live, commands by token
 // as `ip mptcp`'s userspace path manager has them, and who is told of events.
 
+import type { Clock } from '../clock.js'
 import type { Connection } from '../mptcp/connection.js'
-import type { Context, LocalPath } from '../mptcp/context.js'
+import type { Context } from '../mptcp/context.js'
+import type { LocalPath } from '../mptcp/local-path.js'
 import { runCommand } from '../mptcp/path-manager/commands.js'
 import { ConnectionView, isOpen } from '../mptcp/path-manager/connection-view.js'
 import { type Directive, EndpointManager } from '../mptcp/path-manager/endpoint-manager.js'
@@ -24,6 +26,7 @@ import {
 } from '../mptcp/path-manager/path-manager.js'
 import type { Subflow } from '../mptcp/subflow.js'
 import { formatAddress, parseAddress } from '../wire/address.js'
+import type { Agenda } from './agenda.js'
 import type { MptcpStackOptions, StackConfig } from './config.js'
 
 /** Linux's limits, which count subflows beside the first. */
@@ -47,11 +50,11 @@ type Command<T extends MptcpPathCommand['type']> = WithoutType<
   Extract<MptcpPathCommand, { type: T }>
 >
 
-/** What the stack lends it. */
-export interface PathControlHooks {
+/** What it needs of the stack that is made after it. */
+interface StackParts {
   readonly context: Context
-  readonly now: () => number
-  changed(connection: Connection): void
+  readonly clock: Clock
+  readonly agenda: Agenda
 }
 
 /**
@@ -66,7 +69,7 @@ export class MptcpPathControl {
   readonly watchers = new Set<MptcpPathWatcher>()
   readonly #endpoints: EndpointManager | null
   readonly #config: StackConfig
-  #hooks: PathControlHooks | null = null
+  #stack: StackParts | null = null
   #faultTold = false
 
   /** @internal */
@@ -95,15 +98,15 @@ export class MptcpPathControl {
   }
 
   /** @internal The stack is made. */
-  attach(hooks: PathControlHooks): void {
-    this.#hooks = hooks
+  attach(context: Context, clock: Clock, agenda: Agenda): void {
+    this.#stack = { context, clock, agenda }
     for (const { address, port } of this.endpoints) {
       if (port !== 0) this.listener({ type: 'listener-created', address, port })
     }
   }
 
-  get #lent(): PathControlHooks {
-    return this.#hooks as PathControlHooks
+  get #parts(): StackParts {
+    return this.#stack as StackParts
   }
 
   // ---------------------------------------------------------------- endpoints and limits
@@ -202,7 +205,7 @@ export class MptcpPathControl {
 
   /** The MPTCP connections that stand. */
   get connections(): MptcpPathConnection[] {
-    return [...this.#lent.context.tokens.values()]
+    return [...this.#parts.context.tokens.values()]
       .filter(({ mode }) => mode === 'mptcp')
       .map((each) => new ConnectionView(each))
   }
@@ -214,12 +217,12 @@ export class MptcpPathControl {
     } catch (error) {
       this.fault(error)
     }
-    watch(this.#lent.context, event, null)
+    watch(this.#parts.context, event, null)
   }
 
   /** @internal A path manager or a watcher has thrown. */
   fault(error: unknown): void {
-    this.#lent.context.counters.PathManagerFault++
+    this.#parts.context.counters.PathManagerFault++
     if (this.#faultTold) return
     this.#faultTold = true
     process.emitWarning(error instanceof Error ? error : new Error(String(error)))
@@ -268,12 +271,12 @@ export class MptcpPathControl {
     if (this.#endpoints !== null) {
       throw pathError('PATH_MANAGER', "commands by token need pathManager: 'userspace'")
     }
-    const { context, now, changed } = this.#lent
+    const { context, clock, agenda } = this.#parts
     const connection = context.tokens.get(token)
     if (connection === undefined) throw pathError('NO_TOKEN', `no connection has token ${token}`)
-    const wrong = runCommand(context, connection, make(connection), now())
+    const wrong = runCommand(context, connection, make(connection), clock.now())
     if (wrong !== null) throw Object.assign(new Error(wrong.message), { code: wrong.code })
-    changed(connection)
+    agenda.touch(connection)
   }
 
   #manager(): EndpointManager {
@@ -282,16 +285,16 @@ export class MptcpPathControl {
   }
 
   #direct(directives: readonly Directive[]): void {
-    const { context, now, changed } = this.#lent
+    const { context, clock, agenda } = this.#parts
     for (const { token, commands } of directives) {
       const connection = context.tokens.get(token)
       if (connection === undefined) continue
       for (const command of commands) {
-        if (runCommand(context, connection, command, now()) !== null) {
+        if (runCommand(context, connection, command, clock.now()) !== null) {
           context.counters.PathCommandRefused++
         }
       }
-      changed(connection)
+      agenda.touch(connection)
     }
   }
 

@@ -1,7 +1,7 @@
 // What this host is made of: a path for each address of each link.
 
 import type { Link } from '../link/link.js'
-import type { LocalPath } from '../mptcp/context.js'
+import type { LocalPath } from '../mptcp/local-path.js'
 import { type IpAddress, parseAddress } from '../wire/address.js'
 import { optionError } from './config.js'
 

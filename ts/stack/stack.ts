@@ -10,29 +10,28 @@ import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import { createBlackhole } from '../mptcp/blackhole.js'
 import type { Connection, Notify } from '../mptcp/connection.js'
-import type { Context, LocalPath } from '../mptcp/context.js'
+import type { Context } from '../mptcp/context.js'
+import type { LocalPath } from '../mptcp/local-path.js'
 import type { Mapping } from '../mptcp/mapping.js'
 import { DATA_OPTION_BYTES } from '../mptcp/options.js'
 import { type Random, SystemRandom } from '../random.js'
 import { FastOpenCache } from '../tcp/fast-open.js'
 import { payloadRoom } from '../tcp/output.js'
 import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
-import type { Segment } from '../wire/segment.js'
+import { RST } from '../wire/segment.js'
 import { type ActiveOpenOptions, activeOpen } from './active-open.js'
 import { Agenda } from './agenda.js'
-import { Arrivals } from './arrivals.js'
+import { Arrivals, type BoundSubflow } from './arrivals.js'
 import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
-import { Demux } from './demux.js'
+import { Demux, type FourTuple } from './demux.js'
 import type { Listener } from './listener.js'
 import { PassiveOpener } from './passive-open.js'
 import { MptcpPathControl } from './path-control.js'
 import { makePath, makePaths } from './paths.js'
 import { Ports } from './ports.js'
-import { type OwedReset, resetFor } from './reset.js'
+import { Replies } from './replies.js'
+import { TimeWaits } from './time-waits.js'
 import { Transmitter } from './transmit.js'
-
-/** Bounded: RSTs owed to strangers in one batch; more than this many are not answered. */
-const MAX_RESETS = 64
 
 export class Stack {
   readonly core: MptcpCore
@@ -45,16 +44,15 @@ export class Stack {
   readonly pathControl: MptcpPathControl
 
   readonly #random: Random
-  readonly #demux = new Demux()
+  readonly #demux = new Demux<BoundSubflow>()
+  readonly #timeWaits: TimeWaits
   readonly #transmitter: Transmitter
   readonly #agenda: Agenda
   readonly #arrivals: Arrivals
   readonly #passive: PassiveOpener
   readonly #ports: Ports
   readonly #paths: LocalPath[]
-  readonly #resets: OwedReset[] = []
-  /** SYN cookies owed. Bounded: one for each packet of a batch. */
-  readonly #replies: OwedReset[] = []
+  readonly #replies = new Replies()
   #inTurn = false
   #closed = false
 
@@ -72,6 +70,7 @@ export class Stack {
     // Whoever knew the treap's priorities could choose offsets that make a list of it.
     this.core.u32[(HEADER >> 2) + HEADER_WORDS.PRIORITY_STATE] = this.#random.uint32() | 1
     this.#transmitter = new Transmitter(this.core, this.counters)
+    this.#timeWaits = new TimeWaits(this.clock, this.counters)
     this.#ports = new Ports(this.config.ports, this.#random, (port) =>
       this.#passive.isListening(port),
     )
@@ -106,37 +105,36 @@ export class Stack {
           payloadRoom(subflow.tcb, segment.options.mptcp.length > 0 ? DATA_OPTION_BYTES : 0),
           subflow.tcb.settings,
         ),
-      bind: (connection, subflow) => this.#demux.add(connection, subflow),
+      bind: (connection, subflow) =>
+        this.#demux.add({ connection, subflow, tuple: subflow, next: null }),
       unbind: (subflow) => this.#demux.remove(subflow),
-      oweReset: (segment) => this.#oweReset(segment, null),
+      keepTimeWait: (subflow, now) => this.#timeWaits.add(subflow, now),
+      oweReset: (subflow, segment) => this.#replies.oweReset(subflow.path.link, segment, null),
       pathManagerFault: (error) => pathControl.fault(error),
       takePort: (address, remote, remotePort) =>
         this.#ports.find(
-          (port) => this.#demux.find(address, port, remote, remotePort) === undefined,
+          (port) =>
+            this.#demux.find(address, port, remote, remotePort) === undefined &&
+            !this.#timeWaits.has(address, port, remote, remotePort),
         ),
     }
     this.#agenda = new Agenda(this.context, this.clock, (now) => this.#turn(now))
-    const stack = this
-    this.#passive = new PassiveOpener(this.context, {
-      get link() {
-        return stack.#arrivals.link
-      },
-      config: this.config,
-      isEndpointPort: (port) => pathControl.isEndpointPort(port),
-      changed: (connection) => this.touch(connection),
-      adopt: (connection, notify) => this.#agenda.adopt(connection, notify),
-      oweReset: (segment, reason) => this.#oweReset(segment, reason),
-      oweReply: (segment) => this.#replies.push({ link: this.#arrivals.link, segment }),
-    })
-    this.#arrivals = new Arrivals(this.context, this.links, this.#demux, {
-      changed: (connection) => this.#agenda.mark(connection),
-      stranger: (segment, now) => this.#passive.stranger(segment, now),
-    })
-    pathControl.attach({
-      context: this.context,
-      now: () => this.clock.now(),
-      changed: (connection) => this.touch(connection),
-    })
+    this.#passive = new PassiveOpener(
+      this.context,
+      this.config,
+      this.#agenda,
+      this.#replies,
+      (port) => pathControl.isEndpointPort(port),
+    )
+    this.#arrivals = new Arrivals(
+      this.context,
+      this.links,
+      { demux: this.#demux, timeWaits: this.#timeWaits },
+      this.#passive,
+      this.#agenda,
+      this.#replies,
+    )
+    pathControl.attach(this.context, this.clock, this.#agenda)
     const staging = this.core.u8.subarray(STAGING_RECEIVE, STAGING_RECEIVE + STAGING_RECEIVE_BYTES)
     for (let i = 0; i < this.links.length; i++) {
       this.links[i].open((batch) => this.#receive(batch, i), staging)
@@ -150,7 +148,7 @@ export class Stack {
     return u32[header + HEADER_WORDS.SLOT_COUNT] - u32[header + HEADER_WORDS.SLOTS_FREE]
   }
 
-  /** Connections that exist, those in TIME-WAIT included. */
+  /** Connections that exist; of those in TIME-WAIT only `timeWaits` knows. */
   get connections(): Iterable<Connection> {
     return this.#agenda.connections
   }
@@ -159,8 +157,14 @@ export class Stack {
     return this.#passive.listeners
   }
 
+  /** Connections, and what is left of those in TIME-WAIT. */
   get connectionCount(): number {
-    return this.#agenda.connections.size
+    return this.#agenda.connections.size + this.#timeWaits.size
+  }
+
+  /** The ends of what is in TIME-WAIT. */
+  get timeWaits(): Iterable<FourTuple> {
+    return this.#timeWaits.tuples()
   }
 
   /** How many of them wait for a deadline. */
@@ -236,6 +240,7 @@ export class Stack {
     if (this.#closed) return
     this.#closed = true
     this.#agenda.close()
+    this.#timeWaits.close()
     this.#drainFreed()
     for (const link of this.links) link.close()
   }
@@ -258,30 +263,25 @@ export class Stack {
     this.#turn(now)
   }
 
-  #oweReset(segment: Segment, reason: number | null): void {
-    if (this.#resets.length >= MAX_RESETS) return
-    this.#resets.push({ link: this.#arrivals.link, segment: resetFor(segment, reason) })
-  }
-
   /** Output, notify, timers, for every connection that something happened to. */
   #turn(now: number): void {
     if (this.#inTurn || this.#closed) return
     this.#inTurn = true
-    for (const { link, segment } of this.#resets) {
-      this.counters.TcpOutRsts++
-      this.#transmitter.send(this.links[link], segment.source, segment.destination, segment, 0, 0)
-    }
-    this.#resets.length = 0
-    for (const { link, segment } of this.#replies) {
-      this.counters.TcpOutSegs++
-      this.#transmitter.send(this.links[link], segment.source, segment.destination, segment, 0, 0)
-    }
-    this.#replies.length = 0
+    this.#sendReplies()
     this.#agenda.settleAll(now)
     this.#inTurn = false
     if (this.#closed) return
     this.#drainFreed()
     for (const link of this.links) link.flush()
+  }
+
+  #sendReplies(): void {
+    for (const { link, segment, settings } of this.#replies.take()) {
+      const { source, destination } = segment
+      if (segment.flags & RST) this.counters.TcpOutRsts++
+      else this.counters.TcpOutSegs++
+      this.#transmitter.send(this.links[link], source, destination, segment, 0, 0, settings)
+    }
   }
 
   /** The destructor: handles that nothing refers to any more are given back. */

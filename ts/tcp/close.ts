@@ -33,6 +33,5 @@ export function destroy(tcb: Tcb): void {
   timers.retransmit = Number.POSITIVE_INFINITY
   timers.delayedAck = Number.POSITIVE_INFINITY
   timers.reorder = Number.POSITIVE_INFINITY
-  timers.timeWait = Number.POSITIVE_INFINITY
   timers.open = Number.POSITIVE_INFINITY
 }

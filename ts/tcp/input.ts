@@ -19,7 +19,6 @@ import { duplicateReported, oweAckNow, textArrives } from './receive.js'
 import { isSynchronized, mayReceive, setState } from './state.js'
 import { segmentArrivesInSynSent } from './syn-sent.js'
 import type { Tcb } from './tcb.js'
-import { armTimeWait } from './timers.js'
 
 /**
  * What the layer above has decided of the segment that would complete a passive opening: a MP_JOIN's
@@ -28,9 +27,9 @@ import { armTimeWait } from './timers.js'
 export type HandshakeVerdict = 'accept' | 'wait' | 'refuse'
 
 /** Deviates: RFC 5961 §7 counts per host and second; one per connection and half second, as Linux. */
-const CHALLENGE_INTERVAL_MS = 500
+export const CHALLENGE_INTERVAL_MS = 500
 /** RFC 7323 §5.5: a timestamp older than this says nothing. */
-const PAWS_IDLE_MS = 24 * 24 * 3600 * 1000
+export const PAWS_IDLE_MS = 24 * 24 * 3600 * 1000
 
 /** Offset of a segment's first byte (of its SYN, if it has one). */
 export function sequenceOffset(tcb: Tcb, segment: Segment): number {
@@ -111,7 +110,7 @@ export function segmentArrives(
     }
   }
   if (flags & FIN) finArrives(tcb, offset + segment.payloadLength)
-  return result | checkFin(tcb, now)
+  return result | checkFin(tcb)
 }
 
 /** First check: acceptability by the window, and PAWS (RFC 7323 §5.3). */
@@ -141,7 +140,6 @@ function checkSequence(tcb: Tcb, segment: Segment, offset: number, now: number):
   if (flags & SYN && tcb.state === 'SYN-RECEIVED' && offset === 0) return true
   tcb.counters.TcpExtOutOfWindow++
   if ((flags & RST) === 0) {
-    if (tcb.state === 'TIME-WAIT' && flags & FIN) armTimeWait(tcb, now)
     if (segment.payloadLength > 0 && offset + length <= rcv.nxt) {
       // An old segment again: its ACK was lost, or it is a zero-window probe.
       rcv.duplicateLeft = offset
@@ -190,19 +188,18 @@ function checkAck(
     return 0
   }
   if (ackArrives(tcb, segment, offset, ack, now)) outcome |= ACKED
-  if (snd.fin >= 0 && snd.una > snd.fin) outcome |= finAcked(tcb, now)
+  if (snd.fin >= 0 && snd.una > snd.fin) outcome |= finAcked(tcb)
   return outcome
 }
 
 /** Our FIN is acknowledged. */
-function finAcked(tcb: Tcb, now: number): Outcome {
+function finAcked(tcb: Tcb): Outcome {
   switch (tcb.state) {
     case 'FIN-WAIT-1':
       setState(tcb, 'FIN-WAIT-2')
       return FIN_ACKED
     case 'CLOSING':
       setState(tcb, 'TIME-WAIT')
-      armTimeWait(tcb, now)
       return FIN_ACKED
     case 'LAST-ACK':
       setState(tcb, 'CLOSED')
@@ -223,7 +220,7 @@ function finArrives(tcb: Tcb, offset: number): void {
 }
 
 /** Eighth check, second half: the FIN counts once all the text before it is there. */
-function checkFin(tcb: Tcb, now: number): Outcome {
+function checkFin(tcb: Tcb): Outcome {
   const { rcv } = tcb
   if (rcv.fin < 0 || rcv.nxt !== rcv.fin) return 0
   rcv.nxt = rcv.fin + 1
@@ -239,7 +236,6 @@ function checkFin(tcb: Tcb, now: number): Outcome {
       break
     case 'FIN-WAIT-2':
       setState(tcb, 'TIME-WAIT')
-      armTimeWait(tcb, now)
       break
     default:
       break

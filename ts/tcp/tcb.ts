@@ -203,7 +203,6 @@ export interface Tcb {
     delayedAck: number
     /** RACK's reordering timer. */
     reorder: number
-    timeWait: number
     /** Gives the connection up while it is being opened. */
     open: number
     /** When the peer was last heard of. */
@@ -336,7 +335,6 @@ export function createTcb(options: TcbOptions): Tcb {
       retransmit: Number.POSITIVE_INFINITY,
       delayedAck: Number.POSITIVE_INFINITY,
       reorder: Number.POSITIVE_INFINITY,
-      timeWait: Number.POSITIVE_INFINITY,
       open: Number.POSITIVE_INFINITY,
       heardAt: 0,
       waitingSince: 0,

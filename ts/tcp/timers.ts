@@ -1,16 +1,13 @@
 // The deadlines of one tcb and what happens when they pass: delayed ACK, retransmission, reordering,
-// giving up an opening, TIME-WAIT.
+// giving up an opening.
 
 import { armRetransmit } from './ack.js'
 import { keepAliveDeadline, keepAliveFires } from './keep-alive.js'
 import type { Outcome } from './outcome.js'
 import { oweAckNow } from './receive.js'
 import { detectLosses, reduceRate, timeoutFires } from './recovery.js'
-import { setState } from './state.js'
 import { ACK_DELAYED, type Tcb } from './tcb.js'
 
-/** Deviates: half of RFC 9293 §3.4.2's two MSLs of two minutes, as Linux: one minute in all. */
-const TIME_WAIT_MS = 60_000
 /** Timeouts in a row before a connection is given up: Linux's tcp_retries2, about 15 minutes. */
 const MAX_RETRIES = 15
 /** The same while opening: Linux's tcp_syn_retries, with the linear ones, and tcp_synack_retries. */
@@ -21,12 +18,6 @@ const MAX_SYNACK_RETRIES = 5
 export const TIMED_OUT = 1
 /** The connection is given up; `tcb.error` says why. */
 export const GIVEN_UP = 2
-/** TIME-WAIT is over. */
-export const TIME_WAIT_OVER = 4
-
-export function armTimeWait(tcb: Tcb, now: number): void {
-  tcb.timers.timeWait = now + TIME_WAIT_MS
-}
 
 /** The earliest deadline; Infinity if none. */
 export function nextDeadline(tcb: Tcb): number {
@@ -35,7 +26,6 @@ export function nextDeadline(tcb: Tcb): number {
     timers.retransmit,
     timers.delayedAck,
     timers.reorder,
-    timers.timeWait,
     timers.open,
     tcb.settings.keepAlive ? keepAliveDeadline(tcb) : Number.POSITIVE_INFINITY,
   )
@@ -74,11 +64,6 @@ export function timersFire(tcb: Tcb, now: number): Outcome {
   if (tcb.settings.keepAlive && keepAliveDeadline(tcb) <= now && !keepAliveFires(tcb, now)) {
     tcb.error = 'ETIMEDOUT'
     return GIVEN_UP
-  }
-  if (timers.timeWait <= now) {
-    timers.timeWait = Number.POSITIVE_INFINITY
-    setState(tcb, 'CLOSED')
-    outcome |= TIME_WAIT_OVER
   }
   return outcome
 }

@@ -35,9 +35,9 @@ export function managePaths(context: Context, connection: Connection, now: numbe
   }
 }
 
-/** Nothing but TIME-WAIT is left of it: the last event may be told. */
+/** The last event may be told. */
 function isOver({ state, subflows }: Connection): boolean {
-  return state === 'M_CLOSED' && subflows.every(({ tcb }) => tcb.state === 'TIME-WAIT')
+  return state === 'M_CLOSED' && subflows.length === 0
 }
 
 /** What the path manager answers; nothing if it throws. */

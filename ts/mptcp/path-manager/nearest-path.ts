@@ -1,7 +1,7 @@
 // Which of our addresses a packet to an address leaves from, where nobody says.
 
 import type { IpAddress } from '../../wire/address.js'
-import type { LocalPath } from '../context.js'
+import type { LocalPath } from '../local-path.js'
 
 /** Of our paths of the same family, the one whose address shares the longest prefix. */
 export function nearestPath(paths: readonly LocalPath[], address: IpAddress): LocalPath | null {
