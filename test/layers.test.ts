@@ -10,6 +10,7 @@ const ROOT = fileURLToPath(new URL('../ts', import.meta.url))
 
 /** From the bottom up; those on one line may not see one another. */
 const LAYERS: readonly (readonly string[])[] = [
+  ['host'],
   ['counters.ts', 'clock.ts', 'random.ts'],
   ['core'],
   ['wire'],

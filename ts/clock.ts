@@ -1,6 +1,9 @@
 // Time for the whole stack. Logic never asks for the time: `now` arrives as an argument, and only
 // the stack, the links and the emulator hold a Clock. All times are milliseconds, with fractions.
 
+import { type Immediate, startImmediate, stopImmediate } from './host/immediate.js'
+import { startTimeout, stopTimeout, type Timeout } from './host/timeout.js'
+
 /** A scheduled callback, to be handed back to `Clock.cancel`. */
 export interface TimerHandle {
   readonly deadline: number
@@ -22,8 +25,8 @@ const LONGEST_TIMEOUT = 0x7fffffff
 interface RealTimer {
   readonly deadline: number
   readonly callback: () => void
-  timeout: NodeJS.Timeout | null
-  immediate: NodeJS.Immediate | null
+  timeout: Timeout | null
+  immediate: Immediate | null
 }
 
 export interface RealClockOptions {
@@ -52,28 +55,26 @@ export class RealClock implements Clock {
 
   cancel(handle: TimerHandle): void {
     const timer = handle as RealTimer
-    if (timer.timeout !== null) clearTimeout(timer.timeout)
-    if (timer.immediate !== null) clearImmediate(timer.immediate)
+    if (timer.timeout !== null) stopTimeout(timer.timeout)
+    if (timer.immediate !== null) stopImmediate(timer.immediate)
     timer.timeout = null
     timer.immediate = null
   }
 
   /** Always keeps the process alive until it has run: what was asked for now is not lost at exit. */
   soon(callback: () => void): void {
-    setImmediate(callback)
+    startImmediate(callback, true)
   }
 
   #arm(timer: RealTimer): void {
     const wait = timer.deadline - performance.now()
     if (wait === Number.POSITIVE_INFINITY) return
     if (wait <= 0) {
-      timer.immediate = setImmediate(() => this.#expire(timer))
-      if (!this.#ref) timer.immediate.unref()
+      timer.immediate = startImmediate(() => this.#expire(timer), this.#ref)
       return
     }
     const delay = Math.min(Math.ceil(wait), LONGEST_TIMEOUT)
-    timer.timeout = setTimeout(() => this.#expire(timer), delay)
-    if (!this.#ref) timer.timeout.unref()
+    timer.timeout = startTimeout(() => this.#expire(timer), delay, this.#ref)
   }
 
   #expire(timer: RealTimer): void {

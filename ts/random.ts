@@ -2,7 +2,7 @@
 // SystemRandom for whatever an attacker must not guess (keys, ISNs, ports, nonces), SeededRandom for
 // tests and the emulator.
 
-import { randomFillSync } from 'node:crypto'
+import { fillRandomBytes } from './host/random-bytes.js'
 
 export interface Random {
   /** A whole number from 0 to 2^32 - 1. */
@@ -86,7 +86,11 @@ export class SystemRandom implements Random {
   }
 
   bytes(n: number): Uint8Array {
-    if (n > POOL_BYTES) return randomFillSync(new Uint8Array(n))
+    if (n > POOL_BYTES) {
+      const out = new Uint8Array(n)
+      fillRandomBytes(out)
+      return out
+    }
     const start = this.#take(n)
     return this.#pool.slice(start, start + n)
   }
@@ -98,7 +102,7 @@ export class SystemRandom implements Random {
   /** Where the next `n` unused bytes of the pool start. */
   #take(n: number): number {
     if (this.#used + n > POOL_BYTES) {
-      randomFillSync(this.#pool)
+      fillRandomBytes(this.#pool)
       this.#used = 0
     }
     const start = this.#used

@@ -1,6 +1,8 @@
 // Loads a core: chooses the backend, makes the memory, writes its layout into the header, and puts the
 // object-level methods on top. The choice is made per core; nothing is global but the compiled module.
 
+import { environmentVariable } from '../host/environment.js'
+import { warn } from '../host/warning.js'
 import type { MptcpCore, MptcpKernel } from './core.js'
 import { coreError } from './error.js'
 import { createJsKernel } from './js.js'
@@ -11,6 +13,7 @@ import {
   compileModule,
   compileModuleSync,
   createWasmKernel,
+  fetchedModule,
   hasWasmSimd,
   PAGE_BYTES,
 } from './wasm.js'
@@ -29,28 +32,42 @@ export interface MptcpCoreOptions {
    * to 2 GiB less 64 KiB. All payload that a stack buffers lies in it.
    */
   readonly memoryBytes?: number
-  /** The bytes of core.wasm, where the file in the package cannot be read (a bundle). */
+  /** The bytes of core.wasm, where the file in the package cannot be had (a bundle, a browser). */
   readonly wasm?: ArrayBuffer | ArrayBufferView
 }
 
 /**
- * Loads a core with memory of its own.
+ * Loads a core with memory of its own. A browser fetches core.wasm from beside this module unless its
+ * bytes are given.
  *
  * @throws {Error} (as a rejection) with code 'ERR_MPTCP_CORE' if the backend or MPTCP_CORE is not one of
  * 'auto', 'wasm' and 'js', or the WASM module cannot be loaded here.
  * @throws {RangeError} (as a rejection) if `memoryBytes` is out of range.
  */
 export async function loadMptcpCore(options: MptcpCoreOptions = {}): Promise<MptcpCore> {
-  const backend = chooseBackend(options.backend, process.env.MPTCP_CORE)
-  if (backend === 'js' || !options.wasm) return open(backend, options.memoryBytes)
-  return open(backend, options.memoryBytes, await compileModule(options.wasm))
+  const { backend, memoryBytes, wasm } = options
+  if (chooseBackend(backend, environmentVariable('MPTCP_CORE')) === 'js')
+    return open(null, memoryBytes)
+  return open(wasm ? await compileModule(wasm) : await fetchedModule(), memoryBytes)
 }
 
-/** As {@link loadMptcpCore}, at once: for Node, where compiling on the main thread is allowed. */
+/**
+ * As {@link loadMptcpCore}, at once: for Node, where compiling on the main thread is allowed. A browser
+ * has no core.wasm at once: there 'wasm' needs its bytes, and without them 'auto' warns and means 'js'.
+ */
 export function loadMptcpCoreSync(options: MptcpCoreOptions = {}): MptcpCore {
-  const backend = chooseBackend(options.backend, process.env.MPTCP_CORE)
-  if (backend === 'js' || !options.wasm) return open(backend, options.memoryBytes)
-  return open(backend, options.memoryBytes, compileModuleSync(options.wasm))
+  const { backend = 'auto', memoryBytes, wasm } = options
+  if (chooseBackend(backend, environmentVariable('MPTCP_CORE')) === 'js')
+    return open(null, memoryBytes)
+  const module = wasm ? compileModuleSync(wasm) : compiledModule()
+  if (module === null) {
+    const error = coreError(
+      'core.wasm cannot be read at once here; await loadMptcpCore(), or hand its bytes in as `wasm`',
+    )
+    if (backend === 'wasm') throw error
+    warn(`${error.message}. Until then the core is the one in JavaScript`)
+  }
+  return open(module, memoryBytes)
 }
 
 /** What `asked` means where the environment says `preset` and SIMD is there or not. */
@@ -74,16 +91,13 @@ function backendNamed(name: string, source: string): MptcpBackend {
   throw coreError(`${source} must be 'auto', 'wasm' or 'js', not '${name}'`)
 }
 
-function open(
-  backend: 'wasm' | 'js',
-  memoryBytes = MEMORY_MIN_BYTES,
-  module?: WebAssembly.Module,
-): MptcpCore {
+/** Over a module of WebAssembly; null = in JavaScript. */
+function open(module: WebAssembly.Module | null, memoryBytes = MEMORY_MIN_BYTES): MptcpCore {
   const { words, memoryBytes: bytes } = layOut(Math.ceil(memoryBytes / PAGE_BYTES) * PAGE_BYTES)
   let kernel: MptcpKernel
   let memory: ArrayBuffer
-  if (backend === 'wasm') {
-    ;({ kernel, memory } = createWasmKernel(module ?? compiledModule(), bytes))
+  if (module !== null) {
+    ;({ kernel, memory } = createWasmKernel(module, bytes))
   } else {
     memory = new ArrayBuffer(bytes)
     kernel = createJsKernel(memory)
@@ -93,5 +107,5 @@ function open(
     header[HEADER_WORDS[name]] = words[name]
   }
   kernel.mptcp_reset()
-  return createCore(backend, kernel, memory)
+  return createCore(module === null ? 'js' : 'wasm', kernel, memory)
 }

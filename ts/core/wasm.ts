@@ -1,17 +1,14 @@
-// The WebAssembly core: compiles build/core.wasm once a process and instantiates it over a memory that
+// The WebAssembly core: compiles core.wasm once a process and instantiates it over a memory that
 // the host makes, so that its size is fixed (growing would detach every view of it).
 
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { instantiateSync } from '@assemblyscript/loader'
+import { fetchCoreWasm, NO_CORE_WASM, readCoreWasm } from '../host/core-wasm.js'
 import type { MptcpKernel } from './core.js'
 import { coreError } from './error.js'
 
 export const PAGE_BYTES = 65536
 
-/** The same file from build/core/ and, in tests, from ts/core/. */
-const MODULE_URL = new URL('../../build/core.wasm', import.meta.url)
-let compiled: WebAssembly.Module | undefined
+let compiled: WebAssembly.Module | null = null
 
 /**
  * () -> v128: i32.const 0, i8x16.splat, i8x16.popcnt. Valid where the final SIMD instruction set is
@@ -30,16 +27,27 @@ export function hasWasmSimd(): boolean {
   return typeof WebAssembly === 'object' && WebAssembly.validate(SIMD_PROBE)
 }
 
-/** The package's own module. */
-export function compiledModule(): WebAssembly.Module {
-  if (!compiled) {
-    try {
-      compiled = new WebAssembly.Module(readFileSync(MODULE_URL))
-    } catch (cause) {
-      throw coreError(`cannot load ${fileURLToPath(MODULE_URL)}; was the package built?`, cause)
-    }
+/** The package's own module; null where its bytes cannot be read at once, but only fetched. */
+export function compiledModule(): WebAssembly.Module | null {
+  try {
+    const bytes = compiled === null ? readCoreWasm() : null
+    if (bytes !== null) compiled = new WebAssembly.Module(bytes)
+  } catch (cause) {
+    throw coreError(NO_CORE_WASM, cause)
   }
   return compiled
+}
+
+/** The package's own module, fetched if it cannot be read. */
+export async function fetchedModule(): Promise<WebAssembly.Module> {
+  if (compiledModule() === null) {
+    try {
+      compiled = await WebAssembly.compile(await fetchCoreWasm())
+    } catch (cause) {
+      throw coreError(NO_CORE_WASM, cause)
+    }
+  }
+  return compiled!
 }
 
 /** A module of the host's own bytes, where the package's file is out of reach (a bundle). */

@@ -2,6 +2,7 @@
 // as `ip mptcp`'s userspace path manager has them, and who is told of events.
 
 import type { Clock } from '../clock.js'
+import { warn } from '../host/warning.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
 import type { LocalPath } from '../mptcp/local-path.js'
@@ -225,7 +226,7 @@ export class MptcpPathControl {
     this.#parts.context.counters.PathManagerFault++
     if (this.#faultTold) return
     this.#faultTold = true
-    process.emitWarning(error instanceof Error ? error : new Error(String(error)))
+    warn(error instanceof Error ? error : new Error(String(error)))
   }
 
   /** @internal Whether an endpoint is listened on here: for joins, and nothing else. */
