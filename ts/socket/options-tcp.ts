@@ -242,12 +242,12 @@ function setFastOpenQueue({ socket }: OptionTarget, value: number): number {
 /** The bytes of a key stand in a text, one a character. */
 function fastOpenKey({ stack, socket }: OptionTarget): string {
   const key = socket.settings.fastOpen.key ?? stack.config.fastOpenKey ?? new Uint8Array(0)
-  return Buffer.from(key).toString('latin1')
+  return String.fromCharCode(...key)
 }
 
 /** 16 bytes, and 16 more of a backup. */
 function setFastOpenKey({ socket }: OptionTarget, value: string): number {
-  const key = new Uint8Array(Buffer.from(value, 'latin1'))
+  const key = Uint8Array.from({ length: value.length }, (_, i) => value.charCodeAt(i))
   if (key.length !== SIPHASH_KEY_BYTES && key.length !== 2 * SIPHASH_KEY_BYTES) return -E.EINVAL
   socket.settings.fastOpen.key = key
   return 0

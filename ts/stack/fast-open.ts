@@ -18,7 +18,7 @@ export interface FastOpenVerdict {
 const REFUSED: FastOpenVerdict = { accepted: false, option: null }
 
 function sameCookie(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
 /** Whether one more may wait for its third ACK (RFC 7413 §5.1): so many a spoofer can make us hold. */
