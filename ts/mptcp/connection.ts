@@ -184,10 +184,14 @@ export interface Connection {
   events: number
   /** Someone waits to write. */
   wantsWrite: boolean
-  /** The stack's own: written by stack/agenda.ts and its deadlines, and by who takes the connection over. */
+  /** The stack's own: written by stack/agenda.ts and its deadlines. */
   readonly agenda: {
-    /** Who is told of events; null = nobody any more. */
+    /** The stack's own ear, told inside the turn, until an application has the connection. */
+    ear: Notify | null
+    /** The application's, told after the turn; null = nobody. */
     owner: Notify | null
+    /** The owner is about to be told. */
+    telling: boolean
     /** It is settled in the coming turn. */
     dirty: boolean
     /** When it is looked at next, and its place among the deadlines; Infinity and -1 = it has none. */

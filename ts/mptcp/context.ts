@@ -98,7 +98,9 @@ export interface Context {
   keepTimeWait(subflow: Subflow, now: number): void
   /** `segment`, which came on `subflow`'s path, fits nothing: it is answered with a RST (RFC 9293 §3.10.7.1). */
   oweReset(subflow: Subflow, segment: Segment): void
-  /** A path manager, or a watcher of its events, has thrown. */
+  /** Runs an application's code after the turn. */
+  say(application: () => void): void
+  /** A path manager has thrown. */
   pathManagerFault(error: unknown): void
   /** A free local port for a subflow from `address`; 0 if there is none. */
   takePort(address: IpAddress, remote: IpAddress, remotePort: number): number

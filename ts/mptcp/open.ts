@@ -146,7 +146,14 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     detached: false,
     events: 0,
     wantsWrite: false,
-    agenda: { owner: null, dirty: false, deadline: Number.POSITIVE_INFINITY, position: -1 },
+    agenda: {
+      ear: null,
+      owner: null,
+      telling: false,
+      dirty: false,
+      deadline: Number.POSITIVE_INFINITY,
+      position: -1,
+    },
     establishedAt: -1,
     dataAckedAt: -1,
   }

@@ -380,6 +380,12 @@ export class MptcpBsd {
     return 0
   }
 
+  /** The watcher is called once more, in a scope of its own, though nothing new has happened. */
+  tellAgain(fd: number): void {
+    const connection = this.#sockets.get(fd)?.connection
+    if (connection) this.#stack.tellAgain(connection)
+  }
+
   /**
    * Number, object or string by the option; a negated errno (a number below 0) if it is refused. `request`:
    * the room that a caller of Linux's call would have, for those of SOL_MPTCP.

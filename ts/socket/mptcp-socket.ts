@@ -160,7 +160,18 @@ export class MptcpSocket extends Duplex {
     return this.#fd >= 0 ? this.#bsd.connectionOf(this.#fd) : this.#last
   }
 
+  /** What a listener throws goes up; the rest of what is to be done is done when told again. */
   #happened(): void {
+    let isDone = false
+    try {
+      this.#step()
+      isDone = true
+    } finally {
+      if (!isDone && !this.destroyed) this.#bsd.tellAgain(this.#fd)
+    }
+  }
+
+  #step(): void {
     if (this.destroyed) return
     const ready = this.#bsd.poll(this.#fd)
     if (!this.#connected && ready & (C.POLLOUT | C.POLLIN) && (ready & C.POLLERR) === 0) {
@@ -196,9 +207,11 @@ export class MptcpSocket extends Duplex {
     this.destroy(socketError(errno, this))
   }
 
+  /** As net: 'data' is never said from within a call of the user's. */
   override _read(): void {
     this.#wantsRead = true
-    if (this.#fd >= 0 && this.#connected) this.#readNow()
+    if (this.#fd < 0 || !this.#connected || this.#ended) return
+    if (this.#bsd.poll(this.#fd) & C.POLLIN) this.#bsd.tellAgain(this.#fd)
   }
 
   #readNow(): void {

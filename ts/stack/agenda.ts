@@ -1,10 +1,15 @@
 // What is to be done, and when: the connections that exist and who is told of them, those that something
 // happened to, and the deadlines of all. A turn settles what is dirty; settling is sending what is owed,
-// telling the owner, and setting the next deadline.
+// collecting what is to be said, and setting the next deadline. No application's code runs inside a turn.
 
 import type { Clock } from '../clock.js'
 import { releaseConnection } from '../mptcp/close.js'
-import { type Connection, EVENT_WRITABLE, type Notify } from '../mptcp/connection.js'
+import {
+  type Connection,
+  EVENT_READABLE,
+  EVENT_WRITABLE,
+  type Notify,
+} from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
 import { hasSendMemory } from '../mptcp/send-queue.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
@@ -23,6 +28,7 @@ export class Agenda {
   #dirty: Connection[] = []
   #isTurnScheduled = false
   #isSettling = false
+  #isSaying = false
   #isClosed = false
 
   /** `turn`: what is dirty wants to be settled, by way of `settleAll`. */
@@ -42,10 +48,53 @@ export class Agenda {
     return this.#deadlines.size
   }
 
-  /** A new connection, and who is told of its events. */
-  adopt(connection: Connection, owner: Notify): void {
+  /** A new connection. `ear`: who of the stack is told of its events, inside the turn; null = nobody. */
+  adopt(connection: Connection, ear: Notify | null): void {
     this.#connections.add(connection)
+    connection.agenda.ear = ear
+  }
+
+  /** The application that is told of its events from now on, after the turn; null = nobody any more. */
+  own(connection: Connection, owner: Notify | null): void {
+    connection.agenda.ear = null
     connection.agenda.owner = owner
+    if (owner !== null) connection.accepted = true
+  }
+
+  /**
+   * Runs an application's code, after the turn, in a scope of its own: what it throws reaches whoever runs the
+   * clock, and costs nobody else anything; no native code that called the stack is under it. What it does to
+   * connections is settled right after it.
+   */
+  say(application: () => void): void {
+    this.#clock.soon(() => {
+      if (this.#isClosed) return
+      this.#isSaying = true
+      try {
+        application()
+      } finally {
+        this.#isSaying = false
+        if (this.#dirty.length > 0) this.#turn(this.#clock.now())
+      }
+    })
+  }
+
+  /** The owner is told once more that there may be something to read or room to write. */
+  tellAgain(connection: Connection): void {
+    connection.events |= EVENT_READABLE | EVENT_WRITABLE
+    this.#tell(connection)
+  }
+
+  #tell(connection: Connection): void {
+    const { agenda } = connection
+    if (agenda.telling) return
+    agenda.telling = true
+    this.say(() => {
+      agenda.telling = false
+      const { events } = connection
+      connection.events = 0
+      agenda.owner?.(events)
+    })
   }
 
   /** Something happened to the connection: it is settled in the turn that runs, or in the next one. */
@@ -54,7 +103,7 @@ export class Agenda {
       connection.agenda.dirty = true
       this.#dirty.push(connection)
     }
-    if (!this.#isSettling) this.#scheduleTurn()
+    if (!this.#isSettling && !this.#isSaying) this.#scheduleTurn()
   }
 
   /** As `touch`, by who sees to the turn himself. */
@@ -121,12 +170,7 @@ export class Agenda {
   #settle(connection: Connection, now: number): void {
     settle(this.#context, connection, now)
     armTimers(this.#context, connection, now)
-    const { events } = connection
-    if (events !== 0) {
-      connection.events = 0
-      connection.agenda.owner?.(events)
-      if (this.#isClosed) return
-    }
+    if (connection.events !== 0) this.#announce(connection)
     if (connection.subflows.length === 0 && connection.state === 'M_CLOSED') {
       if (connection.rcv.queue === 0 || connection.detached) this.#forget(connection)
       return
@@ -134,20 +178,28 @@ export class Agenda {
     this.#deadlines.set(connection, connectionDeadline(connection))
   }
 
+  #announce(connection: Connection): void {
+    const { ear, owner } = connection.agenda
+    if (owner !== null) {
+      this.#tell(connection)
+      return
+    }
+    const { events } = connection
+    connection.events = 0
+    ear?.(events)
+  }
+
+  /** Its owner may still be told how it ended. */
   #forget(connection: Connection): void {
     releaseConnection(this.#context, connection)
     this.#connections.delete(connection)
     this.#deadlines.forget(connection)
-    connection.agenda.owner = null
   }
 
   /** Ends all at once, without a word to anyone. */
   close(): void {
     this.#isClosed = true
-    for (const connection of this.#connections) {
-      releaseConnection(this.#context, connection)
-      connection.agenda.owner = null
-    }
+    for (const connection of this.#connections) releaseConnection(this.#context, connection)
     this.#connections.clear()
     this.#deadlines.close()
     this.#dirty.length = 0

@@ -29,8 +29,10 @@ export interface Listener {
   }
   /** When it last answered with a SYN cookie. */
   cookieSentAt: number
-  /** A connection is ready. */
+  /** A connection is ready: an application's, told after the turn. */
   notify: (() => void) | null
+  /** It is about to be told. */
+  telling: boolean
 }
 
 export function createListener(
@@ -53,6 +55,7 @@ export function createListener(
     fastOpen: { settings: createFastOpenSettings(), pending: new Set() },
     cookieSentAt: Number.NEGATIVE_INFINITY,
     notify: null,
+    telling: false,
   }
 }
 

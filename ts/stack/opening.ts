@@ -7,17 +7,38 @@ import type { Listener } from './listener.js'
 /** The listener is told of the connection's events until an application accepts it. */
 export function adoptOpening(agenda: Agenda, listener: Listener, connection: Connection): void {
   listener.opening.add(connection)
-  agenda.adopt(connection, (events) => happened(listener, connection, events))
+  agenda.adopt(connection, (events) => happened(agenda, listener, connection, events))
 }
 
 /** It may be accepted. What happened before that is told to whoever accepts it. */
-export function becomeReady(listener: Listener, connection: Connection): void {
+export function becomeReady(agenda: Agenda, listener: Listener, connection: Connection): void {
   listener.opening.delete(connection)
   if (!listener.ready.includes(connection)) listener.ready.push(connection)
-  listener.notify?.()
+  tell(agenda, listener)
 }
 
-function happened(listener: Listener, connection: Connection, events: number): void {
+/** Tells who listens. Who takes some and throws is told of the rest; who takes none, with the next one. */
+function tell(agenda: Agenda, listener: Listener): void {
+  if (listener.telling) return
+  listener.telling = true
+  agenda.say(() => {
+    listener.telling = false
+    const before = listener.ready.length
+    try {
+      listener.notify?.()
+    } finally {
+      const left = listener.ready.length
+      if (left > 0 && left < before) tell(agenda, listener)
+    }
+  })
+}
+
+function happened(
+  agenda: Agenda,
+  listener: Listener,
+  connection: Connection,
+  events: number,
+): void {
   if (events & EVENT_CLOSED) {
     listener.opening.delete(connection)
     // One that waits to be accepted goes on waiting: who accepts it hears of its end.
@@ -26,5 +47,5 @@ function happened(listener: Listener, connection: Connection, events: number): v
       return
     }
   }
-  if (events & EVENT_ESTABLISHED) becomeReady(listener, connection)
+  if (events & EVENT_ESTABLISHED) becomeReady(agenda, listener, connection)
 }

@@ -213,7 +213,7 @@ export class PassiveOpener {
     if (fastOpen.accepted) {
       takeSynData(this.#context, connection, subflow, segment, now)
       listener.fastOpen.pending.add(connection)
-      becomeReady(listener, connection)
+      becomeReady(this.#agenda, listener, connection)
     }
     this.#agenda.touch(connection)
   }

@@ -198,7 +198,10 @@ export class MptcpPathControl {
 
   // ---------------------------------------------------------------- events
 
-  /** Tells `watcher` of every event from now on; the answer ends that. It must not throw. */
+  /**
+   * Tells `watcher` of every event from now on; the answer ends that. It is
+   * told after the turn: what it throws reaches 'uncaughtException', as from any listener.
+   */
   watch(watcher: MptcpPathWatcher): () => void {
     this.watchers.add(watcher)
     return () => this.watchers.delete(watcher)
@@ -221,7 +224,7 @@ export class MptcpPathControl {
     watch(this.#parts.context, event, null)
   }
 
-  /** @internal A path manager or a watcher has thrown. */
+  /** @internal A path manager has thrown. */
   fault(error: unknown): void {
     this.#parts.context.counters.PathManagerFault++
     if (this.#faultTold) return

@@ -111,6 +111,7 @@ export class Stack {
       keepTimeWait: (subflow, now) => this.#timeWaits.add(subflow, now),
       oweReset: (subflow, segment) => this.#replies.oweReset(subflow.path.link, segment, null),
       pathManagerFault: (error) => pathControl.fault(error),
+      say: (application) => this.#agenda.say(application),
       takePort: (address, remote, remotePort) =>
         this.#ports.find(
           (port) =>
@@ -183,15 +184,19 @@ export class Stack {
   ): Connection | null {
     const connection = activeOpen(this.context, remote, remotePort, options, this.clock.now())
     if (connection === null) return null
-    this.#agenda.adopt(connection, notify)
+    this.#agenda.adopt(connection, null)
+    this.#agenda.own(connection, notify)
     this.touch(connection)
     return connection
   }
 
   /** Who is told of a connection's events; null = nobody any more. */
   own(connection: Connection, notify: Notify | null): void {
-    if (notify !== null) connection.accepted = true
-    connection.agenda.owner = notify
+    this.#agenda.own(connection, notify)
+  }
+
+  tellAgain(connection: Connection): void {
+    this.#agenda.tellAgain(connection)
   }
 
   /** Starts to listen; null if the address and port are taken. */
@@ -267,12 +272,14 @@ export class Stack {
   #turn(now: number): void {
     if (this.#inTurn || this.#closed) return
     this.#inTurn = true
-    this.#sendReplies()
-    this.#agenda.settleAll(now)
-    this.#inTurn = false
-    if (this.#closed) return
-    this.#drainFreed()
-    for (const link of this.links) link.flush()
+    try {
+      this.#sendReplies()
+      this.#agenda.settleAll(now)
+      this.#drainFreed()
+      for (const link of this.links) link.flush()
+    } finally {
+      this.#inTurn = false
+    }
   }
 
   #sendReplies(): void {

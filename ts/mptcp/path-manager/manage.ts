@@ -55,19 +55,13 @@ function ask(
   }
 }
 
-/** Tells those who only want to know. */
+/** Tells those who only want to know, after the turn. */
 export function watch(
   context: Context,
   event: MptcpPathEvent | MptcpListenerEvent,
   view: MptcpPathConnection | null,
 ): void {
-  for (const watcher of context.pathWatchers) {
-    try {
-      watcher(event, view)
-    } catch (error) {
-      context.pathManagerFault(error)
-    }
-  }
+  for (const watcher of context.pathWatchers) context.say(() => watcher(event, view))
 }
 
 /** A user's path manager need not be typed. */
