@@ -4,7 +4,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { CodeFailure, type CodeValue, runCode } from '../../ts/packetdrill/code/run.js'
+import { CodeFailure, runCode } from '../../ts/packetdrill/code/run.js'
+import type { CodeValue } from '../../ts/packetdrill/code/values.js'
 import { Commands } from '../../ts/packetdrill/host/commands.js'
 import { Host } from '../../ts/packetdrill/host/host.js'
 import { settingsOf, suiteDefines } from '../../ts/packetdrill/host/settings.js'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CodeFailure, type CodeValue, runCode } from '../../../ts/packetdrill/code/run.js'
+import { CodeFailure, runCode } from '../../../ts/packetdrill/code/run.js'
+import type { CodeValue } from '../../../ts/packetdrill/code/values.js'
 import { type Code, ScriptError } from '../../../ts/packetdrill/language/ast.js'
 import { parseCode } from '../../../ts/packetdrill/language/parse-code.js'
 import { action, refusal } from '../harness.js'

@@ -1,12 +1,9 @@
 // Runs the statements of a `%{ }%` block over the names that the runner gives it (tcpi_… of the last
-// TCP_INFO). Values are Python's: whole numbers of any size up to 128 bits, fractions, text, truth,
-// None, tuples. Nothing here loops, and numbers and text cannot grow: a block always ends.
+// TCP_INFO). Nothing here loops, and numbers (128 bits), text and tuples cannot grow: a block always ends.
 
 import type { Position } from '../language/ast.js'
 import type { CodeExpression, CodeStatement } from '../language/parse-code.js'
-import { formatted, shown } from './text.js'
-
-export type CodeValue = bigint | number | string | boolean | null | readonly CodeValue[]
+import { type CodeValue, formatted, shown } from './values.js'
 
 /** Bounded: `x = x * x` over and over would fill the memory. */
 const MAX_BITS = 128n

@@ -33,7 +33,7 @@ import type {
   MptcpOptionNode,
 } from '../language/ast.js'
 import { addressHmac, BindingError, type Bindings, joinHmac, keyBytes, token } from './bindings.js'
-import type { Carrier } from './encode.js'
+import type { Carrier } from './carrier.js'
 
 /** What the script's side says when its script does not: repeatable, and unlike anything of the stack's. */
 const PEER_KEY = 0x0102030405060708n

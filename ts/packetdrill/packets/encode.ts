@@ -6,11 +6,11 @@ import { writeU16, writeU32 } from '../../wire/big-endian.js'
 import { emitMptcpOption } from '../../wire/emit-mptcp.js'
 import { emitIp, headerSum, PROTOCOL_TCP, pseudoHeaderSum } from '../../wire/ip.js'
 import { mptcpOptionLength } from '../../wire/mptcp-options.js'
-import type { RunSettings } from '../host/settings.js'
 import type { SackBlock, TcpOption, TcpPacket } from '../language/ast.js'
-import { BindingError, type Bindings } from './bindings.js'
+import { BindingError } from './bindings.js'
+import type { Carrier } from './carrier.js'
 import { mptcpOptionOf } from './encode-mptcp.js'
-import { type Flow, livePeerSequence, liveSequence } from './flows.js'
+import { livePeerSequence, liveSequence } from './flows.js'
 
 const SYN = 2
 const ACK = 0x10
@@ -18,14 +18,6 @@ const TCP_HEADER = 20
 const MAX_LENGTH = 0xffff
 /** FOEXP, RFC 6994: the experiment's number for Fast Open. */
 const FAST_OPEN_MAGIC = 0xf989
-
-/** What an option needs to know of its packet. */
-export interface Carrier {
-  readonly packet: TcpPacket
-  readonly flow: Flow
-  readonly bindings: Bindings
-  readonly settings: RunSettings
-}
 
 export function encodePacket(carrier: Carrier): Uint8Array {
   const { packet, flow } = carrier
@@ -160,12 +152,12 @@ function encodeSack(blocks: readonly SackBlock[], { flow, packet }: Carrier): Ui
 }
 
 function encodeTimestamps(value: number, echo: number, carrier: Carrier): Uint8Array {
-  const { flow, packet, settings } = carrier
+  const { flow, packet, tsEcrScaled } = carrier
   let live = echo
   if ((packet.flags.bits & ACK) !== 0) {
     const known = flow.timestamps.get(echo)
     if (known !== undefined) live = known
-    else if (settings.tsEcrScaled && flow.firstTimestamp !== null) {
+    else if (tsEcrScaled && flow.firstTimestamp !== null) {
       live = echo - flow.firstTimestamp.script + flow.firstTimestamp.live
     } else {
       throw new BindingError(`TS ecr ${echo}: the stack has not sent that TS val in this script`)

@@ -219,7 +219,7 @@ export class PacketPlayer {
       packet,
       flow,
       bindings: this.bindings,
-      settings: this.#host.settings,
+      tsEcrScaled: this.#host.settings.tsEcrScaled,
     })
     this.#nameEnds(packet, flow)
     this.#host.device.inject(bytes)

@@ -1,6 +1,7 @@
-// The text of values in `%{ }%` blocks: as Python's str() shows them, and `'… %d' % (…)`.
+// The values of `%{ }%` blocks, which are Python's: whole numbers, fractions, text, truth, None, tuples; and
+// their text, as str() shows it and as `'… %d' % (…)` does.
 
-import type { CodeValue } from './run.js'
+export type CodeValue = bigint | number | string | boolean | null | readonly CodeValue[]
 
 const DIRECTIVE = /%([-0 +#]*)(\d{0,2})(?:\.(\d{1,2}))?([diusrxXofFgGe%])/g
 
