@@ -11,12 +11,8 @@ import {
   requiredField,
   socketAddressOf,
 } from '../../../ts/packetdrill/calls/expression.js'
-import {
-  constantValue,
-  errnoName,
-  errnoNumber,
-  errnoText,
-} from '../../../ts/packetdrill/language/constants.js'
+import { constantValue } from '../../../ts/packetdrill/language/constants.js'
+import { errnoName, errnoNumber, errnoText } from '../../../ts/packetdrill/language/errno.js'
 import { call, refusal } from '../harness.js'
 
 const argument = (text: string) => call(`f(${text}) = 0`).arguments[0]!

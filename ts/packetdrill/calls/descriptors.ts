@@ -3,7 +3,7 @@
 
 import type { Host } from '../host/host.js'
 import type { Expression } from '../language/ast.js'
-import { errnoName } from '../language/constants.js'
+import { errnoName } from '../language/errno.js'
 
 export interface Descriptor {
   readonly kind: 'socket' | 'epoll' | 'pipe' | 'file'

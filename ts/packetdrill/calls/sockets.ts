@@ -1,4 +1,4 @@
-// System calls that make, name and end sockets; the table of all of them.
+// Calls that make, name and end sockets.
 
 import { formatAddress } from '../../wire/address.js'
 import type { Expression } from '../language/ast.js'
@@ -18,10 +18,6 @@ import {
   returned,
 } from './descriptors.js'
 import { isEllipsis, numberOf, socketAddressOf } from './expression.js'
-import { IO_CALLS } from './io.js'
-import { OPTION_CALLS } from './options.js'
-import { PIPE_CALLS } from './pipe.js'
-import { POLL_CALLS } from './poll.js'
 
 const SOCK_NONBLOCK = 0o4000
 const IPPROTO_MPTCP = 262
@@ -31,7 +27,7 @@ const SO_ERROR = 4
 const POLLOUT = 4
 const POLLERR_HUP = 0x18
 
-const CALLS: Readonly<Record<string, CallHandler>> = {
+export const SOCKET_CALLS: Readonly<Record<string, CallHandler>> = {
   socket,
   bind,
   listen,
@@ -55,16 +51,6 @@ const CALLS: Readonly<Record<string, CallHandler>> = {
       return returned(world.host.bsd.close(descriptor.live))
     })
   },
-  ...IO_CALLS,
-  ...OPTION_CALLS,
-  ...PIPE_CALLS,
-  ...POLL_CALLS,
-}
-
-/** Readies a call; it runs when it is first attempted. */
-export function readyCall(world: CallWorld, name: string, given: readonly Expression[]): Attempt {
-  if (!Object.hasOwn(CALLS, name)) throw new CallError(`the call ${name}() is not emulated`)
-  return CALLS[name]!(world, given)
 }
 
 function argument(given: readonly Expression[], index: number, name: string): number {

@@ -5,8 +5,6 @@
 import { MPTCP_CONSTANTS } from '../../socket/constants.js'
 import { errnoNumber } from './errno.js'
 
-export { errnoName, errnoNumber, errnoText } from './errno.js'
-
 const SYMBOLS: Readonly<Record<string, number>> = {
   ...MPTCP_CONSTANTS,
   NULL: 0,

@@ -1,7 +1,7 @@
 // System calls, their arguments and results in packetdrill's own notation.
 
 import type { Call, Expression, Field } from '../language/ast.js'
-import { errnoText } from '../language/constants.js'
+import { errnoText } from '../language/errno.js'
 import { printUsecs } from './time.js'
 
 export function printCall(call: Call): string {

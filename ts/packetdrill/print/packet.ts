@@ -2,44 +2,8 @@
 // nodes again. `printPacket` is of the script's packet, or of a live one that the runner has turned into
 // nodes. Options are in options.ts, calls and results in call.ts.
 
-import type {
-  Action,
-  Echoed,
-  Endpoint,
-  Event,
-  IcmpPacket,
-  IpInfo,
-  Sequence,
-  TcpPacket,
-} from '../language/ast.js'
-import { printCall } from './call.js'
+import type { Echoed, Endpoint, IcmpPacket, IpInfo, Sequence, TcpPacket } from '../language/ast.js'
 import { printOption } from './options.js'
-import { printTime } from './time.js'
-
-export { printCall, printCallResult, printExpression, printResult } from './call.js'
-export { printOption, printValue } from './options.js'
-export { printTime, printUsecs } from './time.js'
-
-export function printEvent(event: Event): string {
-  const blocking = event.action.kind === 'call' && event.action.endUsecs !== null
-  return `${printTime(event.time)}${blocking ? '' : ' '}${printAction(event.action)}`
-}
-
-export function printAction(action: Action): string {
-  switch (action.kind) {
-    case 'tcp':
-    case 'icmp':
-      return printPacket(action)
-    case 'call':
-      return printCall(action)
-    case 'command':
-      return `\`${action.text}\``
-    case 'code':
-      return `%{${action.text}}%`
-    default:
-      return unknown(action)
-  }
-}
 
 export function printPacket(packet: TcpPacket | IcmpPacket): string {
   const parts = [packet.direction === 'inbound' ? '<' : '>']

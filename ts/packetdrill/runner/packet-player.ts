@@ -11,7 +11,8 @@ import { bindFrom } from '../packets/compare-mptcp.js'
 import { decodePacket, readWire, type WirePacket } from '../packets/decode.js'
 import { encodePacket } from '../packets/encode.js'
 import { createFlow, type Flow, fitsFlow, type Place } from '../packets/flows.js'
-import { printFlags, printUsecs } from '../print/packet.js'
+import { printFlags } from '../print/packet.js'
+import { printUsecs } from '../print/time.js'
 import type { Due, Timeline } from './timeline.js'
 
 const FIN = 0x01

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { suiteDefines, versionFor } from '../host/settings.js'
 import { type Script, ScriptError } from '../language/ast.js'
 import { parseScript } from '../language/parse-script.js'
-import { printAction, printEvent, printUsecs } from '../print/packet.js'
+import { printAction, printEvent } from '../print/event.js'
+import { printUsecs } from '../print/time.js'
 import { type Failure, type RunOptions, runScript } from './runner.js'
 
 export interface SuiteOptions extends RunOptions {

@@ -4,7 +4,7 @@
 import type { VirtualClock } from '../../clock.js'
 import type { RunSettings } from '../host/settings.js'
 import type { EventTime } from '../language/ast.js'
-import { printUsecs } from '../print/packet.js'
+import { printUsecs } from '../print/time.js'
 
 /** When an event is due, in microseconds of the script; null = at any time. */
 export interface Due {

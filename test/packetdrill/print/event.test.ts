@@ -2,14 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../../ts/packetdrill/language/ast.js'
 import { parseScript } from '../../../ts/packetdrill/language/parse-script.js'
-import {
-  printEvent,
-  printFlags,
-  printOption,
-  printPacket,
-  printResult,
-  printUsecs,
-} from '../../../ts/packetdrill/print/packet.js'
+import { printResult } from '../../../ts/packetdrill/print/call.js'
+import { printEvent } from '../../../ts/packetdrill/print/event.js'
+import { printOption } from '../../../ts/packetdrill/print/options.js'
+import { printFlags, printPacket } from '../../../ts/packetdrill/print/packet.js'
+import { printUsecs } from '../../../ts/packetdrill/print/time.js'
 import { option, packet, plain } from '../harness.js'
 
 function event(text: string): Event {
