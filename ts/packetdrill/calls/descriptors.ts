@@ -1,6 +1,7 @@
 // What a script's calls work on: its descriptors, and what the run around them must hear of. A call is
 // made once and then attempted until it no longer blocks.
 
+import { MPTCP_ERRNO } from '../../socket/constants.js'
 import type { Host } from '../host/host.js'
 import type { Expression } from '../language/ast.js'
 import { errnoName } from '../language/errno.js'
@@ -77,5 +78,6 @@ export function atOnce(made: () => Returned): Attempt {
   return made
 }
 
-export const EAGAIN = -11
-export const EINPROGRESS = -115
+/** As the socket calls answer. */
+export const EAGAIN = -MPTCP_ERRNO.EAGAIN
+export const EINPROGRESS = -MPTCP_ERRNO.EINPROGRESS

@@ -5,7 +5,7 @@ import type { MptcpControlMessage } from '../../socket/receive.js'
 import type { MptcpExtendedError } from '../../socket/zero-copy.js'
 import { formatAddress } from '../../wire/address.js'
 import type { Expression } from '../language/ast.js'
-import { constantValue } from '../language/constants.js'
+import { CONSTANTS } from '../language/constants.js'
 import {
   type Attempt,
   CallError,
@@ -27,26 +27,14 @@ import {
   socketAddressOf,
 } from './expression.js'
 
-const flag = (name: string): number => constantValue(name) as number
-const MSG_PEEK = flag('MSG_PEEK')
-const MSG_DONTWAIT = flag('MSG_DONTWAIT')
-const MSG_WAITALL = flag('MSG_WAITALL')
-const MSG_ERRQUEUE = flag('MSG_ERRQUEUE')
-const MSG_FASTOPEN = flag('MSG_FASTOPEN')
-const MSG_TRUNC = flag('MSG_TRUNC')
-const MSG_MORE = flag('MSG_MORE')
-const READ_FLAGS =
-  MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL | MSG_ERRQUEUE | MSG_TRUNC | flag('MSG_NOSIGNAL')
+const { MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_TRUNC, MSG_MORE } =
+  CONSTANTS
+const { MSG_NOSIGNAL, MSG_EOR, MSG_ZEROCOPY } = CONSTANTS
+const READ_FLAGS = MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL | MSG_ERRQUEUE | MSG_TRUNC | MSG_NOSIGNAL
 /** Those that mean something, and those that Linux passes over. */
-const WRITE_FLAGS =
-  MSG_DONTWAIT | MSG_MORE | flag('MSG_NOSIGNAL') | flag('MSG_EOR') | flag('MSG_ZEROCOPY')
-const SO_RCVLOWAT = flag('SO_RCVLOWAT')
-const SO_RCVTIMEO = flag('SO_RCVTIMEO')
-const SO_SNDTIMEO = flag('SO_SNDTIMEO')
-const SOL_SOCKET = flag('SOL_SOCKET')
-const SO_ERROR = flag('SO_ERROR')
-const POLLOUT = flag('POLLOUT')
-const POLLERR_HUP = flag('POLLERR') | flag('POLLHUP')
+const WRITE_FLAGS = MSG_DONTWAIT | MSG_MORE | MSG_NOSIGNAL | MSG_EOR | MSG_ZEROCOPY
+const { SOL_SOCKET, SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDTIMEO, SO_ERROR, POLLOUT } = CONSTANTS
+const POLLERR_HUP = CONSTANTS.POLLERR | CONSTANTS.POLLHUP
 
 /** Bounded: a script's one call. */
 const MOST_BYTES = 64 * 1024 * 1024

@@ -2,7 +2,7 @@
 
 import type { MptcpInfoRequest } from '../../socket/mptcp-info.js'
 import type { Expression } from '../language/ast.js'
-import { constantValue } from '../language/constants.js'
+import { CONSTANTS } from '../language/constants.js'
 import {
   type Attempt,
   CallError,
@@ -15,13 +15,7 @@ import {
 } from './descriptors.js'
 import { fieldOf, isEllipsis, numberOf, onlyItem, requiredField } from './expression.js'
 
-const constant = (name: string): number => constantValue(name) as number
-const O_NONBLOCK = constant('O_NONBLOCK')
-const SOL_SOCKET = constant('SOL_SOCKET')
-const SO_LINGER = constant('SO_LINGER')
-const SO_RCVTIMEO = constant('SO_RCVTIMEO')
-const SO_SNDTIMEO = constant('SO_SNDTIMEO')
-const FIONBIO = constant('FIONBIO')
+const { O_NONBLOCK, SOL_SOCKET, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, FIONBIO } = CONSTANTS
 
 const DONE: Returned = { value: 0, errno: null }
 
@@ -43,20 +37,20 @@ function fcntl(world: CallWorld, given: readonly Expression[]): Attempt {
   if (given[1] === undefined) throw new CallError('fcntl() needs a command')
   const command = numberOf(given[1])
   switch (command) {
-    case constant('F_GETFL'):
+    case CONSTANTS.F_GETFL:
       return () => {
-        const flags = constant('O_RDWR') | (descriptor.nonBlocking ? O_NONBLOCK : 0)
+        const flags = CONSTANTS.O_RDWR | (descriptor.nonBlocking ? O_NONBLOCK : 0)
         return { value: flags, errno: null }
       }
-    case constant('F_SETFL'): {
+    case CONSTANTS.F_SETFL: {
       const flags = given[2] === undefined ? 0 : numberOf(given[2])
       return () => {
         descriptor.nonBlocking = (flags & O_NONBLOCK) !== 0
         return DONE
       }
     }
-    case constant('F_GETFD'):
-    case constant('F_SETFD'):
+    case CONSTANTS.F_GETFD:
+    case CONSTANTS.F_SETFD:
       return () => DONE
     default:
       return () => failed('EINVAL')

@@ -2,7 +2,7 @@
 // that the script made, as zeros.
 
 import type { Expression } from '../language/ast.js'
-import { constantValue } from '../language/constants.js'
+import { CONSTANTS } from '../language/constants.js'
 import {
   type Attempt,
   CallError,
@@ -18,7 +18,7 @@ import { itemsOf, numberOf } from './expression.js'
 
 /** What a pipe of Linux's holds. */
 const PIPE_BYTES = 65_536
-const SPLICE_F_NONBLOCK = constantValue('SPLICE_F_NONBLOCK') as number
+const { SPLICE_F_NONBLOCK } = CONSTANTS
 
 export const PIPE_CALLS: Readonly<Record<string, CallHandler>> = {
   pipe,

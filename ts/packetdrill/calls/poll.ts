@@ -1,6 +1,7 @@
 // poll and epoll over the stack's level-triggered poll().
 
 import type { Expression } from '../language/ast.js'
+import { CONSTANTS } from '../language/constants.js'
 import {
   type Attempt,
   CallError,
@@ -13,18 +14,10 @@ import {
 } from './descriptors.js'
 import { fieldOf, integerOf, isEllipsis, itemsOf, numberOf, requiredField } from './expression.js'
 
-const POLLIN = 0x1
-const POLLOUT = 0x4
-const POLLNVAL = 0x20
-const POLLRDNORM = 0x40
-const POLLWRNORM = 0x100
-/** Told whether asked for or not: POLLERR and POLLHUP. */
-const ALWAYS = 0x18
-const EPOLL_CTL_ADD = 1
-const EPOLL_CTL_DEL = 2
-const EPOLL_CTL_MOD = 3
-const EPOLLONESHOT = 0x4000_0000
-const EPOLLET = 0x8000_0000
+const { POLLIN, POLLOUT, POLLNVAL, POLLRDNORM, POLLWRNORM } = CONSTANTS
+const { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLONESHOT, EPOLLET } = CONSTANTS
+/** Told whether asked for or not. */
+const ALWAYS = CONSTANTS.POLLERR | CONSTANTS.POLLHUP
 
 export const POLL_CALLS: Readonly<Record<string, CallHandler>> = {
   poll,

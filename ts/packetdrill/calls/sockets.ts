@@ -2,7 +2,7 @@
 
 import { formatAddress } from '../../wire/address.js'
 import type { Expression } from '../language/ast.js'
-import { constantValue } from '../language/constants.js'
+import { CONSTANTS } from '../language/constants.js'
 import {
   type Attempt,
   atOnce,
@@ -19,13 +19,8 @@ import {
 } from './descriptors.js'
 import { isEllipsis, numberOf, socketAddressOf } from './expression.js'
 
-const SOCK_NONBLOCK = 0o4000
-const IPPROTO_MPTCP = 262
-
-const SOL_SOCKET = 1
-const SO_ERROR = 4
-const POLLOUT = 4
-const POLLERR_HUP = 0x18
+const { AF_INET, AF_INET6, SOCK_NONBLOCK, IPPROTO_MPTCP, SOL_SOCKET, SO_ERROR, POLLOUT } = CONSTANTS
+const POLLERR_HUP = CONSTANTS.POLLERR | CONSTANTS.POLLHUP
 
 export const SOCKET_CALLS: Readonly<Record<string, CallHandler>> = {
   socket,
@@ -67,7 +62,9 @@ function socketOf(world: CallWorld, given: readonly Expression[]): Descriptor | 
 function socket(world: CallWorld, given: readonly Expression[]): Attempt {
   const [domain] = given
   const family = isEllipsis(domain)
-    ? (constantValue(world.host.settings.ipVersion === 'ipv4' ? 'AF_INET' : 'AF_INET6') as number)
+    ? world.host.settings.ipVersion === 'ipv4'
+      ? AF_INET
+      : AF_INET6
     : argument(given, 0, 'socket')
   const type = argument(given, 1, 'socket')
   const protocol = argument(given, 2, 'socket')

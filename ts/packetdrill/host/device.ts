@@ -4,6 +4,7 @@
 import type { Clock } from '../../clock.js'
 import { createPacketBatch, type Frame, type Link, type PacketBatch } from '../../link/link.js'
 import { fold, headerSum } from '../../wire/ip.js'
+import { CWR, FIN, PSH } from '../../wire/tcp-flags.js'
 
 export interface SentPacket {
   /** When it left, in the clock's milliseconds. */
@@ -66,9 +67,6 @@ export class TestDevice implements Link {
   }
 }
 
-const FIN_PSH = 0x09
-const CWR = 0x80
-
 /** The wire segments of a large one: FIN and PSH go with the last, CWR with the first. */
 function cut(bytes: Uint8Array, gsoSize: number): Uint8Array[] {
   const whole = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -89,7 +87,7 @@ function cut(bytes: Uint8Array, gsoSize: number): Uint8Array[] {
       view.setUint16(10, ~fold(headerSum(part, 0, tcp)) & 0xffff)
     }
     view.setUint32(tcp + 4, whole.getUint32(tcp + 4) + at - payload)
-    if (end < bytes.length) part[tcp + 13] = part[tcp + 13]! & ~FIN_PSH
+    if (end < bytes.length) part[tcp + 13] = part[tcp + 13]! & ~(FIN | PSH)
     if (at > payload) part[tcp + 13] = part[tcp + 13]! & ~CWR
     parts.push(part)
   }

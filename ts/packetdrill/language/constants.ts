@@ -5,7 +5,7 @@
 import { MPTCP_CONSTANTS } from '../../socket/constants.js'
 import { errnoNumber } from './errno.js'
 
-const SYMBOLS: Readonly<Record<string, number>> = {
+export const CONSTANTS = {
   ...MPTCP_CONSTANTS,
   NULL: 0,
   ...{ AF_UNSPEC: 0, AF_UNIX: 1 },
@@ -150,10 +150,10 @@ const SYMBOLS: Readonly<Record<string, number>> = {
   ...{ CAP_SYSLOG: 34, CAP_WAKE_ALARM: 35, CAP_BLOCK_SUSPEND: 36, CAP_AUDIT_READ: 37 },
   ...{ CAP_PERFMON: 38, CAP_BPF: 39, CAP_CHECKPOINT_RESTORE: 40 },
   ...{ SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK: 2, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 },
-}
+} as const
 
 /** The number of a symbol, an errno's included; null if there is none of that name. */
 export function constantValue(name: string): number | null {
-  if (Object.hasOwn(SYMBOLS, name)) return SYMBOLS[name]!
+  if (Object.hasOwn(CONSTANTS, name)) return CONSTANTS[name as keyof typeof CONSTANTS]
   return errnoNumber(name)
 }

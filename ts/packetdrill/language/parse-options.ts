@@ -2,12 +2,10 @@
 
 import type { Direction, EcnCounter, SackBlock, TcpOption } from './ast.js'
 import { isMptcpOption, parseMptcpOption } from './parse-mptcp.js'
+import { MAX_U8, MAX_U16, MAX_U32 } from './parse-value.js'
 import { here, type TokenStream } from './token-stream.js'
 
-const MAX_U8 = 0xff
-const MAX_U16 = 0xffff
 const MAX_U24 = 0xff_ffff
-const MAX_U32 = 0xffff_ffff
 
 /** What 40 bytes of options leave: kind and length off, and FOEXP's magic. */
 const MAX_COOKIE_BYTES = 38

@@ -15,12 +15,10 @@ import type {
 } from './ast.js'
 import { ICMP_TYPES, icmpCodes, icmpNumbers } from './icmp-names.js'
 import { parseOptionList } from './parse-options.js'
+import { MAX_U8, MAX_U16, MAX_U32 } from './parse-value.js'
 import { here, type TokenStream } from './token-stream.js'
 
-const MAX_U8 = 0xff
-const MAX_U16 = 0xffff
 const MAX_U20 = 0xfffff
-const MAX_U32 = 0xffff_ffff
 
 /** Accurate ECN's bit beside the eight, RFC 9768 §3.1. */
 export const AE = 0x100

@@ -5,15 +5,13 @@ import { readU16, readU32 } from '../../wire/big-endian.js'
 import { type IpPacket, parseIp } from '../../wire/ip.js'
 import { MPTCP_KIND } from '../../wire/mptcp-options.js'
 import { parseMptcpOption } from '../../wire/parse-mptcp.js'
+import { ACK, SYN } from '../../wire/tcp-flags.js'
 import type { TcpOption, TcpPacket } from '../language/ast.js'
 import { printFlags } from '../print/packet.js'
 import type { Bindings } from './bindings.js'
 import { mptcpNodeOf, NOWHERE } from './decode-mptcp.js'
+import { FAST_OPEN_MAGIC } from './encode.js'
 import { type Flow, scriptPeerSequence, scriptSequence } from './flows.js'
-
-const SYN = 2
-const ACK = 0x10
-const FAST_OPEN_MAGIC = 0xf989
 
 /** A TCP packet on its wire, before any flow is known. */
 export interface WirePacket {

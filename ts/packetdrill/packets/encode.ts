@@ -6,18 +6,17 @@ import { writeU16, writeU32 } from '../../wire/big-endian.js'
 import { emitMptcpOption } from '../../wire/emit-mptcp.js'
 import { emitIp, headerSum, PROTOCOL_TCP, pseudoHeaderSum } from '../../wire/ip.js'
 import { mptcpOptionLength } from '../../wire/mptcp-options.js'
+import { ACK, SYN } from '../../wire/tcp-flags.js'
 import type { SackBlock, TcpOption, TcpPacket } from '../language/ast.js'
 import { BindingError } from './bindings.js'
 import type { Carrier } from './carrier.js'
 import { mptcpOptionOf } from './encode-mptcp.js'
 import { livePeerSequence, liveSequence } from './flows.js'
 
-const SYN = 2
-const ACK = 0x10
 const TCP_HEADER = 20
 const MAX_LENGTH = 0xffff
 /** FOEXP, RFC 6994: the experiment's number for Fast Open. */
-const FAST_OPEN_MAGIC = 0xf989
+export const FAST_OPEN_MAGIC = 0xf989
 
 export function encodePacket(carrier: Carrier): Uint8Array {
   const { packet, flow } = carrier

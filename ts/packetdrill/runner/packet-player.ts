@@ -2,6 +2,7 @@
 // out taken in order and compared.
 
 import { formatAddress, parseAddress, sameAddress } from '../../wire/address.js'
+import { ACK, FIN, PSH, SYN } from '../../wire/tcp-flags.js'
 import type { SentPacket } from '../host/device.js'
 import type { Host } from '../host/host.js'
 import type { Endpoint, MptcpOptionNode, TcpOption, TcpPacket } from '../language/ast.js'
@@ -15,10 +16,6 @@ import { printFlags } from '../print/packet.js'
 import { printUsecs } from '../print/time.js'
 import type { Due, Timeline } from './timeline.js'
 
-const FIN = 0x01
-const SYN = 0x02
-const PSH = 0x08
-const ACK = 0x10
 /** How much longer than the script says a packet is waited for. */
 const PATIENCE_USECS = 2_000_000
 /** Where `*` gives up: a stack that will ever send has done so. */
