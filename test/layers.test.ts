@@ -153,6 +153,19 @@ describe('layers', () => {
     expect(findCircle(edgesOf(within))).toBeNull()
   })
 
+  it('of packetdrill only the runner names a module of Node', () => {
+    const folder = join(ROOT, 'packetdrill')
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    const named = files.filter(
+      (name) =>
+        name.endsWith('.ts') &&
+        importsIn(readFileSync(join(folder, name), 'utf8')).some(({ specifier }) =>
+          specifier.startsWith('node:'),
+        ),
+    )
+    expect(named.sort()).toEqual(['runner/hashes.ts', 'runner/report.ts'])
+  })
+
   it('the test sees what it looks for', () => {
     expect(
       importsIn(`import type { A } from './a.js'

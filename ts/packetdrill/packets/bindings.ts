@@ -1,14 +1,12 @@
-// What the names of a script stand for: keys, addresses, and what follows from the keys (tokens, IDSNs,
-// HMACs). The first live packet that carries a name binds it; a script can also give the value itself.
-// All hashes are Node's own, so that a script also checks the core that it runs on.
+// What the names of a script stand for: keys, addresses, and what its functions make of them. The first live
+// packet that carries a name binds it; a script can also give the value itself.
 
-import { createHash, createHmac } from 'node:crypto'
 import { addressBytes, addressFromBytes, type IpAddress, sameAddress } from '../../wire/address.js'
 import type { Value } from '../language/ast.js'
 import type { Place } from './flows.js'
+import { type Both, type Hashes, idsn, idsnOfVersion0, token, tokenOfVersion0 } from './keys.js'
 
 const MASK_32 = 0xffffffffn
-const MASK_64 = 0xffffffffffffffffn
 
 /** A name or a value that cannot be resolved: the script's fault, or the order of its packets. */
 export class BindingError extends Error {
@@ -21,6 +19,7 @@ export interface PeerAddress {
 }
 
 export class Bindings {
+  readonly hashes: Hashes
   readonly keys = new Map<string, bigint>()
   readonly places = new Map<string, Place>()
   /** Keys that the script itself gives a value. */
@@ -33,6 +32,10 @@ export class Bindings {
   /** Data-level ends, relative to the IDSNs: what `dsn` or `dack` without a value continue from. */
   peerSent = 1n
   stackSent = 1n
+
+  constructor(hashes: Hashes) {
+    this.hashes = hashes
+  }
 
   giveKey(name: string, value: bigint): void {
     this.keys.set(name, value)
@@ -47,11 +50,11 @@ export class Bindings {
 
   /** IDSN of the script's side, or the stack's; 0 until its key is known. */
   get peerIdsn(): bigint {
-    return this.peerKey === null ? 0n : idsn(this.peerKey)
+    return this.peerKey === null ? 0n : idsn(this.hashes, this.peerKey)
   }
 
   get stackIdsn(): bigint {
-    return this.stackKey === null ? 0n : idsn(this.stackKey)
+    return this.stackKey === null ? 0n : idsn(this.hashes, this.stackKey)
   }
 
   /** The absolute number that a value in an option is; `auto` is the caller's to decide. */
@@ -77,17 +80,17 @@ export class Bindings {
     if (key === undefined) throw new BindingError(`${name} needs an argument`)
     switch (name) {
       case 'sha256_32':
-        return BigInt(token(key))
+        return BigInt(token(this.hashes, key))
       case 'sha1_32':
-        return firstBits(sha('sha1', key), 32)
+        return BigInt(tokenOfVersion0(this.hashes, key))
       case 'trunc_r32_hmac':
-        return idsn(key) & MASK_32
+        return idsn(this.hashes, key) & MASK_32
       case 'trunc_r64_hmac':
       case 'trunc_r64_sha256':
       case 'trunc_r64_hmac_sha256':
-        return idsn(key)
+        return idsn(this.hashes, key)
       case 'trunc_r64_hmac_sha1':
-        return lastBits64(sha('sha1', key))
+        return idsnOfVersion0(this.hashes, key)
       case 'trunc_l64_hmac':
       case 'full_160_hmac':
         return key
@@ -97,7 +100,7 @@ export class Bindings {
   }
 
   /** The two keys that `trunc_l64_hmac(a b)` names; null = it is not of that form. */
-  keyPair(value: Value): readonly [bigint, bigint] | null {
+  keyPair(value: Value): Both<bigint> | null {
     if (value.kind !== 'call' || value.arguments.length !== 2) return null
     const [first, second] = value.arguments as [Value, Value]
     return [this.value(first), this.value(second)]
@@ -131,72 +134,6 @@ export class Bindings {
     highest[highest.length - 1]!++
     return addressFromBytes(highest)
   }
-}
-
-export function keyBytes(key: bigint): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, key & MASK_64)
-  return bytes
-}
-
-export function keyOfBytes(bytes: Uint8Array): bigint {
-  return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0)
-}
-
-function sha(algorithm: 'sha1' | 'sha256', key: bigint): Uint8Array {
-  return createHash(algorithm).update(keyBytes(key)).digest()
-}
-
-function firstBits(digest: Uint8Array, bits: number): bigint {
-  return hexValue(digest.subarray(0, bits / 8))
-}
-
-function lastBits64(digest: Uint8Array): bigint {
-  return hexValue(digest.subarray(digest.length - 8))
-}
-
-export function hexValue(bytes: Uint8Array): bigint {
-  return BigInt(`0x${Buffer.from(bytes).toString('hex') || '0'}`)
-}
-
-/** RFC 8684 §3.2: the first 32 bits of the key's hash. */
-export function token(key: bigint): number {
-  return Number(firstBits(sha('sha256', key), 32))
-}
-
-/** RFC 8684 §3.1: the last 64 bits of the key's hash. */
-export function idsn(key: bigint): bigint {
-  return lastBits64(sha('sha256', key))
-}
-
-/** RFC 8684 §3.2: 32 bytes; `first` is the sender's. */
-export function joinHmac(
-  first: bigint,
-  second: bigint,
-  firstNonce: number,
-  secondNonce: number,
-): Uint8Array {
-  const message = Buffer.alloc(8)
-  message.writeUInt32BE(firstNonce >>> 0, 0)
-  message.writeUInt32BE(secondNonce >>> 0, 4)
-  return hmac(first, second, message)
-}
-
-/** RFC 8684 §3.4.1: the last 8 bytes; `first` is the sender's key. */
-export function addressHmac(
-  first: bigint,
-  second: bigint,
-  id: number,
-  address: Uint8Array,
-  port: number,
-): Uint8Array {
-  const message = Buffer.concat([Buffer.of(id), address, Buffer.of(port >> 8, port & 0xff)])
-  return hmac(first, second, message).subarray(24)
-}
-
-function hmac(first: bigint, second: bigint, message: Uint8Array): Uint8Array {
-  const key = Buffer.concat([keyBytes(first), keyBytes(second)])
-  return createHmac('sha256', key).update(message).digest()
 }
 
 function never(value: never): never {

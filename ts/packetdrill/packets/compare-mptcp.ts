@@ -17,9 +17,10 @@ import type {
   TcpPacket,
   Value,
 } from '../language/ast.js'
-import { addressHmac, type Bindings, hexValue, joinHmac, keyOfBytes, token } from './bindings.js'
+import type { Bindings } from './bindings.js'
 import { type Comparison, differs } from './difference.js'
 import { checksumOf, isRelative } from './encode-mptcp.js'
+import { addressHmac, type Both, hexValue, joinHmac, keyOfBytes, token } from './keys.js'
 
 export function compareMptcp(
   expected: MptcpOptionNode,
@@ -152,7 +153,7 @@ function compareJoinSyn(
     expected.token.kind === 'auto'
       ? bindings.peerKey === null
         ? null
-        : BigInt(token(bindings.peerKey))
+        : BigInt(token(bindings.hashes, bindings.peerKey))
       : bindings.value(expected.token)
   return (
     differs('backup', expected.backup, actual.backup) ??
@@ -174,11 +175,17 @@ function compareHmac(
   let wanted: bigint
   const pair = bindings.keyPair(expected)
   if (expected.kind === 'auto' || pair !== null) {
-    const [own, other] = pair ?? [bindings.stackKey ?? 0n, bindings.peerKey ?? 0n]
-    wanted = hexValue(joinHmac(own, other, flow.stackNonce, flow.peerNonce).subarray(0, bytes))
+    const nonces = [flow.stackNonce, flow.peerNonce] as const
+    const hmac = joinHmac(bindings.hashes, pair ?? stackFirst(bindings), nonces)
+    wanted = hexValue(hmac.subarray(0, bytes))
   } else wanted = bindings.value(expected)
   const text = (value: bigint): string => `0x${value.toString(16)}`
   return differs('sender_hmac', text(wanted), text(bindings.value(actual)))
+}
+
+/** A key that is not known yet counts as 0: nothing will be equal to what follows. */
+function stackFirst({ stackKey, peerKey }: Bindings): Both<bigint> {
+  return [stackKey ?? 0n, peerKey ?? 0n]
 }
 
 function compareDss(expected: DssNode, actual: DssNode, comparison: Comparison): string | null {
@@ -252,13 +259,11 @@ function compareAddAddress(
   const right =
     expected.hmac.kind === 'auto'
       ? keyOfBytes(
-          addressHmac(
-            bindings.stackKey ?? 0n,
-            bindings.peerKey ?? 0n,
-            actual.addressId ?? 0,
-            bytes,
-            actual.port ?? 0,
-          ),
+          addressHmac(bindings.hashes, stackFirst(bindings), {
+            id: actual.addressId ?? 0,
+            address: bytes,
+            port: actual.port ?? 0,
+          }),
         )
       : bindings.value(expected.hmac)
   const have = actual.hmac === null ? 0n : bindings.value(actual.hmac)

@@ -19,7 +19,8 @@ import {
   REMOVE_ADDR,
 } from '../../wire/mptcp-options.js'
 import type { DssNumber, KeyNode, MptcpOptionNode, Position, Value } from '../language/ast.js'
-import { type Bindings, hexValue, keyOfBytes } from './bindings.js'
+import type { Bindings } from './bindings.js'
+import { hexValue, keyOfBytes } from './keys.js'
 
 /** The address of a node that no script wrote. */
 export const NOWHERE: Position = { file: '', line: 0, column: 0 }

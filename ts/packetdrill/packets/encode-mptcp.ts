@@ -32,8 +32,9 @@ import type {
   MpJoinSynNode,
   MptcpOptionNode,
 } from '../language/ast.js'
-import { addressHmac, BindingError, type Bindings, joinHmac, keyBytes, token } from './bindings.js'
+import { BindingError, type Bindings } from './bindings.js'
 import type { Carrier } from './carrier.js'
+import { addressHmac, type Both, joinHmac, keyBytes, token } from './keys.js'
 
 /** What the script's side says when its script does not: repeatable, and unlike anything of the stack's. */
 const PEER_KEY = 0x0102030405060708n
@@ -116,7 +117,7 @@ function mpCapable(node: MpCapableNode, { bindings }: Carrier): MpCapableOption 
 function joinSyn(node: MpJoinSynNode, { flow, bindings }: Carrier): MpJoinOption {
   flow.peerNonce = node.nonce ?? PEER_NONCE
   flow.peerAddressId = node.addressId ?? bindings.peerAddress(null, flow.remote).id
-  const own = token(known(bindings.stackKey, "the stack's key"))
+  const own = token(bindings.hashes, known(bindings.stackKey, "the stack's key"))
   return {
     subtype: MP_JOIN,
     phase: 'SYN',
@@ -127,7 +128,8 @@ function joinSyn(node: MpJoinSynNode, { flow, bindings }: Carrier): MpJoinOption
   }
 }
 
-function joinSynAck(node: MpJoinSynAckNode, { flow, bindings }: Carrier): MpJoinOption {
+function joinSynAck(node: MpJoinSynAckNode, carrier: Carrier): MpJoinOption {
+  const { flow } = carrier
   flow.peerNonce = node.nonce ?? PEER_NONCE
   flow.peerAddressId = node.addressId ?? flow.peerAddressId
   return {
@@ -135,32 +137,30 @@ function joinSynAck(node: MpJoinSynAckNode, { flow, bindings }: Carrier): MpJoin
     phase: 'SYN/ACK',
     backup: node.backup,
     addressId: flow.peerAddressId,
-    hmac: peerHmac(node, bindings, flow.peerNonce, flow.stackNonce, 8),
+    hmac: peerHmac(node, carrier, 8),
     nonce: flow.peerNonce,
   }
 }
 
-function joinAck(node: MpJoinAckNode, { flow, bindings }: Carrier): MpJoinOption {
-  const hmac = peerHmac(node, bindings, flow.peerNonce, flow.stackNonce, 20)
-  return { subtype: MP_JOIN, phase: 'ACK', hmac }
+function joinAck(node: MpJoinAckNode, carrier: Carrier): MpJoinOption {
+  return { subtype: MP_JOIN, phase: 'ACK', hmac: peerHmac(node, carrier, 20) }
 }
 
 function peerHmac(
   node: MpJoinSynAckNode | MpJoinAckNode,
-  bindings: Bindings,
-  own: number,
-  other: number,
+  { flow, bindings }: Carrier,
   bytes: number,
 ): Uint8Array {
-  const pair = bindings.keyPair(node.hmac) ?? [
-    known(bindings.peerKey, "the script's key"),
-    known(bindings.stackKey, "the stack's key"),
-  ]
+  const pair = bindings.keyPair(node.hmac) ?? peerFirst(bindings)
   if (node.hmac.kind !== 'auto' && bindings.keyPair(node.hmac) === null) {
     const text = (bindings.value(node.hmac) & ((1n << BigInt(8 * bytes)) - 1n)).toString(16)
     return Buffer.from(text.padStart(2 * bytes, '0'), 'hex')
   }
-  return joinHmac(pair[0], pair[1], own, other).subarray(0, bytes)
+  return joinHmac(bindings.hashes, pair, [flow.peerNonce, flow.stackNonce]).subarray(0, bytes)
+}
+
+function peerFirst({ peerKey, stackKey }: Bindings): Both<bigint> {
+  return [known(peerKey, "the script's key"), known(stackKey, "the stack's key")]
 }
 
 function dss(node: DssNode, { packet, flow, bindings }: Carrier): DssOption {
@@ -258,9 +258,8 @@ function announcedHmac(
   address: Uint8Array,
 ): Uint8Array {
   if (node.hmac !== null && node.hmac.kind !== 'auto') return keyBytes(bindings.value(node.hmac))
-  const own = known(bindings.peerKey, "the script's key")
-  const other = known(bindings.stackKey, "the stack's key")
-  return addressHmac(own, other, id, address, node.port ?? 0)
+  const announced = { id, address, port: node.port ?? 0 }
+  return addressHmac(bindings.hashes, peerFirst(bindings), announced)
 }
 
 function known(key: bigint | null, what: string): bigint {

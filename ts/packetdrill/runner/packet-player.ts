@@ -14,6 +14,7 @@ import { encodePacket } from '../packets/encode.js'
 import { createFlow, type Flow, fitsFlow, type Place } from '../packets/flows.js'
 import { printFlags } from '../print/packet.js'
 import { printUsecs } from '../print/time.js'
+import { NODE_HASHES } from './hashes.js'
 import type { Due, Timeline } from './timeline.js'
 
 /** How much longer than the script says a packet is waited for. */
@@ -44,7 +45,7 @@ interface Taken {
 }
 
 export class PacketPlayer {
-  readonly bindings = new Bindings()
+  readonly bindings = new Bindings(NODE_HASHES)
   readonly #host: Host
   readonly #timeline: Timeline
   /** Newest first. */
