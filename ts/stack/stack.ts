@@ -25,7 +25,7 @@ import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
 import { type ActiveOpenOptions, activeOpen } from './active-open.js'
 import { Arrivals } from './arrivals.js'
-import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
+import { type MptcpStackOptions, type StackConfig, type StackSettings, validate } from './config.js'
 import { Deadlines } from './deadlines.js'
 import { Demux } from './demux.js'
 import type { Listener } from './listener.js'
@@ -49,7 +49,7 @@ export class Stack {
   readonly core: MptcpCore
   readonly counters: Counters
   readonly clock: Clock
-  readonly config: StackConfig
+  readonly config: Readonly<StackConfig>
   readonly links: readonly Link[]
   readonly context: Context
   /** Endpoints, limits, events and commands. */
@@ -232,6 +232,14 @@ export class Stack {
   unlisten(listener: Listener): void {
     this.#passive.unlisten(listener)
     if (!listener.plain) this.#listenerEvent('listener-closed', listener)
+  }
+
+  /**
+   * As a host's sysctls are set, while it runs; a connection keeps what it was opened with. Whoever calls
+   * has checked the values.
+   */
+  configure(changes: Partial<StackSettings>): void {
+    Object.assign(this.config, changes)
   }
 
   /** An address that a link has got. Its packets must come by that link. */
