@@ -6,7 +6,6 @@ import type { MptcpBackend } from '../../core/load.js'
 import { shortestLinger } from '../../mptcp/scheduler/shortest-linger.js'
 import { SeededRandom } from '../../random.js'
 import { MptcpBsd } from '../../socket/bsd.js'
-import type { MptcpStackOptions } from '../../stack/config.js'
 import type { MptcpPathControl } from '../../stack/path-control.js'
 import { Stack } from '../../stack/stack.js'
 import type { MptcpCongestionFactory } from '../../tcp/congestion/congestion-control.js'
@@ -57,8 +56,8 @@ export class Host {
   readonly clock = new VirtualClock({ now: START_MS, eventsPerInstant: 100_000 })
   readonly settings: RunSettings
   readonly sysctls = new Map<string, string>()
-  /** Linux's defaults. */
-  readonly config: HostConfig = {
+  /** Linux's defaults, until sysctls change them. */
+  #config: HostConfig = {
     checksum: false,
     timestamps: true,
     sack: true,
@@ -93,6 +92,10 @@ export class Host {
     this.#addresses = [options.settings.local]
   }
 
+  get config(): Readonly<HostConfig> {
+    return this.#config
+  }
+
   get addresses(): readonly IpAddress[] {
     return this.#addresses
   }
@@ -124,8 +127,7 @@ export class Host {
   #open(): void {
     const addresses = this.#addresses.map(formatAddress)
     this.#device = new TestDevice(this.clock, addresses, this.settings)
-    const options: MptcpStackOptions = {
-      ...this.#stackConfig(),
+    this.#stack = new Stack({
       links: [this.#device],
       clock: this.clock,
       random: new SeededRandom(this.#seed),
@@ -136,23 +138,19 @@ export class Host {
       maxSubflows: 3,
       maxAddAddrAccepted: 0,
       endpoints: [],
-    }
-    this.#stack = new Stack(options)
-    // Not among the options: how often is RFC 8684's own choice (§3.7).
-    const { mpCapableSyns, leastBurst, maxRtoMs, slowStartAfterIdle } = this.config
-    Object.assign(this.#stack.config, { mpCapableSyns, leastBurst, maxRtoMs, slowStartAfterIdle })
+    })
+    this.#configureStack(this.config)
     this.#bsd = new MptcpBsd(this.#stack)
   }
 
-  #stackConfig(): Omit<HostConfig, 'mptcp'> {
-    const { mptcp: _, ...config } = this.config
-    return config
+  configure(change: Partial<HostConfig>): void {
+    this.#config = { ...this.#config, ...change }
+    this.#configureStack(change)
   }
 
-  /** What the stack already runs with is changed too: it counts for connections to come. */
-  configure(change: Partial<HostConfig>): void {
-    Object.assign(this.config, change)
-    if (this.#stack !== null) Object.assign(this.#stack.config, this.#stackConfig())
+  /** A stack that is made later gets all at once. */
+  #configureStack({ mptcp: _, ...settings }: Partial<HostConfig>): void {
+    this.#stack?.configure(settings)
   }
 
   // ---------------------------------------------------------------- addresses and endpoints
