@@ -1,8 +1,14 @@
 // What the names of a script stand for: keys, addresses, and what its functions make of them. The first live
 // packet that carries a name binds it; a script can also give the value itself.
 
-import { addressBytes, addressFromBytes, type IpAddress, sameAddress } from '../../wire/address.js'
-import type { Value } from '../language/ast.js'
+import {
+  addressBytes,
+  addressFromBytes,
+  type IpAddress,
+  parseAddress,
+  sameAddress,
+} from '../../wire/address.js'
+import type { TcpOption, Value } from '../language/ast.js'
 import type { Place } from './flows.js'
 import { type Both, type Hashes, idsn, idsnOfVersion0, token, tokenOfVersion0 } from './keys.js'
 
@@ -40,6 +46,22 @@ export class Bindings {
   giveKey(name: string, value: bigint): void {
     this.keys.set(name, value)
     this.given.add(name)
+  }
+
+  /** Keys and addresses that the script itself gives a value hold from its beginning. */
+  collect(options: readonly TcpOption[]): void {
+    for (const option of options) {
+      if (option.kind === 'mpcapable') {
+        for (const { name, value } of option.keys) {
+          if (value !== null) this.giveKey(name, value)
+        }
+      } else if (option.kind === 'mp_fastclose' && option.key !== null) {
+        if (option.key.value !== null) this.giveKey(option.key.name, option.key.value)
+      } else if (option.kind === 'add_address' && option.address.value !== null) {
+        const address = parseAddress(option.address.value)
+        this.places.set(option.address.name, { address, port: option.port ?? 0 })
+      }
+    }
   }
 
   key(name: string): bigint {

@@ -1,6 +1,5 @@
 // The TCP flows of a script and how its numbers stand to the stack's: the script counts from the ISNs,
-// invents timestamps, and names no ports. One record a flow; the runner finds it by what the script
-// wrote of the addresses, newest first, as packetdrill does.
+// invents timestamps, and names no ports. One record a flow; flow-table.ts finds it.
 
 import { type IpAddress, sameAddress } from '../../wire/address.js'
 
@@ -9,6 +8,9 @@ export interface Place {
   readonly address: IpAddress | null
   readonly port: number
 }
+
+/** A port is 0 until it is known. */
+export type FlowEnds = Pick<Flow, 'local' | 'localPort' | 'remote' | 'remotePort'>
 
 export interface Flow {
   readonly id: number
@@ -38,22 +40,12 @@ export interface Flow {
   peerSsn: number
 }
 
-let nextId = 1
-
-export function createFlow(
-  local: IpAddress,
-  localPort: number,
-  remote: IpAddress,
-  remotePort: number,
-): Flow {
-  const id = nextId++
+/** `id` is higher than those of the flows before. */
+export function createFlow(id: number, ends: FlowEnds): Flow {
   return {
     id,
     connection: id,
-    local,
-    localPort,
-    remote,
-    remotePort,
+    ...ends,
     awaitsSyn: null,
     scriptIss: 0,
     liveIss: 0,

@@ -1,28 +1,25 @@
-// The script's packets: which flow each belongs to, those that go in made and injected, those that come
-// out taken in order and compared.
+// The script's packets: those that go in made and injected, those that come out taken in order and compared.
 
-import { formatAddress, parseAddress, sameAddress } from '../../wire/address.js'
-import { ACK, FIN, PSH, SYN } from '../../wire/tcp-flags.js'
+import { formatAddress, parseAddress } from '../../wire/address.js'
+import { FIN, PSH, SYN } from '../../wire/tcp-flags.js'
 import type { SentPacket } from '../host/device.js'
 import type { Host } from '../host/host.js'
-import type { Endpoint, MptcpOptionNode, TcpOption, TcpPacket } from '../language/ast.js'
-import { Bindings } from '../packets/bindings.js'
+import type { MptcpOptionNode, TcpOption, TcpPacket } from '../language/ast.js'
+import type { Bindings } from '../packets/bindings.js'
 import { comparePackets } from '../packets/compare.js'
 import { bindFrom } from '../packets/compare-mptcp.js'
 import { decodePacket, readWire, type WirePacket } from '../packets/decode.js'
 import { encodePacket } from '../packets/encode.js'
-import { createFlow, type Flow, fitsFlow, type Place } from '../packets/flows.js'
+import { FlowTable } from '../packets/flow-table.js'
+import type { Flow } from '../packets/flows.js'
 import { printFlags } from '../print/packet.js'
 import { printUsecs } from '../print/time.js'
-import { NODE_HASHES } from './hashes.js'
 import type { Due, Timeline } from './timeline.js'
 
 /** How much longer than the script says a packet is waited for. */
 const PATIENCE_USECS = 2_000_000
 /** Where `*` gives up: a stack that will ever send has done so. */
 const LONGEST_USECS = 3_600_000_000
-const FIRST_PEER_PORT = 49_152
-const NOT_SAID: Place = { address: null, port: 0 }
 
 /** What was wrong with a packet. */
 export interface PacketProblem {
@@ -32,12 +29,6 @@ export interface PacketProblem {
   readonly actualUsecs: number
 }
 
-/** What packetdrill calls the socket under test. */
-type UnderTest =
-  | { readonly kind: 'none' | 'listening' }
-  | { readonly kind: 'connecting'; readonly address: string; readonly port: number }
-  | { readonly kind: 'flow'; readonly flow: Flow }
-
 interface Taken {
   readonly wire: WirePacket
   readonly flow: Flow
@@ -45,167 +36,25 @@ interface Taken {
 }
 
 export class PacketPlayer {
-  readonly bindings = new Bindings(NODE_HASHES)
+  readonly flows: FlowTable
+  readonly #bindings: Bindings
   readonly #host: Host
   readonly #timeline: Timeline
-  /** Newest first. */
-  readonly #flows: Flow[] = []
-  #underTest: UnderTest = { kind: 'none' }
-  #nextPort = FIRST_PEER_PORT
   /** The last packet that belonged to no flow of the script's: often the one that was to come. */
   #passedOver: string | null = null
 
-  constructor(host: Host, timeline: Timeline) {
+  constructor(host: Host, timeline: Timeline, bindings: Bindings) {
     this.#host = host
     this.#timeline = timeline
-  }
-
-  listens(): void {
-    this.#underTest = { kind: 'listening' }
-  }
-
-  connects(address: string, port: number): void {
-    this.#underTest = { kind: 'connecting', address, port }
-  }
-
-  /** Keys and addresses that the script itself gives a value hold from its beginning. */
-  collect(options: readonly TcpOption[]): void {
-    for (const option of options) {
-      if (option.kind === 'mpcapable') {
-        for (const { name, value } of option.keys) {
-          if (value !== null) this.bindings.giveKey(name, value)
-        }
-      } else if (option.kind === 'mp_fastclose' && option.key !== null) {
-        if (option.key.value !== null) this.bindings.giveKey(option.key.name, option.key.value)
-      } else if (option.kind === 'add_address' && option.address.value !== null) {
-        const address = parseAddress(option.address.value)
-        this.bindings.places.set(option.address.name, { address, port: option.port ?? 0 })
-      }
-    }
-  }
-
-  /** The newest flow, for ICMP messages; null = there is none. */
-  get newestFlow(): Flow | null {
-    return this.#flows[0] ?? null
-  }
-
-  // ---------------------------------------------------------------- which flow
-
-  #place(endpoint: Endpoint | null): Place {
-    if (endpoint === null) return NOT_SAID
-    switch (endpoint.kind) {
-      case 'variable':
-        return this.bindings.places.get(endpoint.name) ?? NOT_SAID
-      case 'port':
-        return { address: null, port: endpoint.port }
-      case 'address':
-        return { address: parseAddress(endpoint.address), port: endpoint.port }
-      default:
-        return endpoint satisfies never
-    }
-  }
-
-  /** The flow of a script's packet, made if the packet begins one; null = there is none for it. */
-  #flowFor(packet: TcpPacket): Flow | null {
-    const inbound = packet.direction === 'inbound'
-    const source = this.#place(packet.tuple?.source ?? null)
-    const destination = this.#place(packet.tuple?.destination ?? null)
-    const local = inbound ? destination : source
-    const remote = inbound ? source : destination
-    const isFirstSyn = (packet.flags.bits & (SYN | ACK)) === SYN
-    const under = this.#underTest
-    if (isFirstSyn) {
-      const joins = (packet.options ?? []).some((option) => option.kind === 'mp_join_syn')
-      if (inbound && (under.kind === 'none' || under.kind === 'listening')) {
-        return this.#passive(local, remote)
-      }
-      if (!inbound && under.kind === 'connecting') return this.#active(packet, under)
-      if (joins && under.kind !== 'none') return this.#join(packet, inbound, local, remote)
-    }
-    const fitting = this.#flows.find((flow) => fitsFlow(flow, local, remote))
-    if (fitting !== undefined) {
-      this.#underTest = { kind: 'flow', flow: fitting }
-      return fitting
-    }
-    const namesPort = local.port !== 0 || remote.port !== 0
-    return namesPort && under.kind === 'flow' ? under.flow : null
-  }
-
-  #add(flow: Flow): Flow {
-    this.#flows.unshift(flow)
-    this.#underTest = { kind: 'flow', flow }
-    return flow
-  }
-
-  #passive(local: Place, remote: Place): Flow {
-    const { settings } = this.#host
-    const flow = createFlow(
-      local.address ?? settings.local,
-      local.port || settings.bindPort,
-      remote.address ?? settings.remote,
-      remote.port || this.#nextPort++,
-    )
-    this.bindings.peerAddress(null, flow.remote)
-    return this.#add(flow)
-  }
-
-  #active(packet: TcpPacket, under: { address: string; port: number }): Flow {
-    const { settings } = this.#host
-    const remote = parseAddress(under.address) ?? settings.remote
-    const flow = createFlow(settings.local, 0, remote, under.port)
-    flow.awaitsSyn = 'connect'
-    flow.scriptIss = packet.sequence.start
-    this.bindings.peerAddress(null, remote)
-    return this.#add(flow)
-  }
-
-  #join(packet: TcpPacket, inbound: boolean, local: Place, remote: Place): Flow {
-    const { settings } = this.#host
-    const first = this.#flows[this.#flows.length - 1]
-    if (!inbound) {
-      const flow = createFlow(
-        local.address ?? settings.local,
-        0,
-        remote.address ?? settings.remote,
-        remote.port,
-      )
-      flow.awaitsSyn = 'join'
-      flow.connection = first?.connection ?? flow.id
-      flow.scriptIss = packet.sequence.start
-      return this.#add(flow)
-    }
-    // A name that nothing has bound yet is the next address of the script's side.
-    const isNew = packet.tuple?.source?.kind === 'variable' && remote.address === null
-    const address = isNew ? this.bindings.peerAddress(null, null).address : remote.address
-    const flow = createFlow(
-      local.address ?? first?.local ?? settings.local,
-      local.port || (first?.localPort ?? settings.bindPort),
-      address ?? settings.remote,
-      isNew || remote.port === 0 ? this.#nextPort++ : remote.port,
-    )
-    flow.connection = first?.connection ?? flow.id
-    return this.#add(flow)
-  }
-
-  /** Names of the packet's ends that stood for nothing yet stand for the flow's from now on. */
-  #nameEnds(packet: TcpPacket, flow: Flow): void {
-    const local: Place = { address: flow.local, port: flow.localPort }
-    const remote: Place = { address: flow.remote, port: flow.remotePort }
-    const inbound = packet.direction === 'inbound'
-    this.#name(packet.tuple?.source ?? null, inbound ? remote : local)
-    this.#name(packet.tuple?.destination ?? null, inbound ? local : remote)
-  }
-
-  #name(endpoint: Endpoint | null, place: Place): void {
-    if (endpoint?.kind !== 'variable' || this.bindings.places.has(endpoint.name)) return
-    this.bindings.places.set(endpoint.name, place)
+    this.#bindings = bindings
+    this.flows = new FlowTable(bindings, host.settings)
   }
 
   // ---------------------------------------------------------------- in
 
   /** Injects a packet of the script; null = done, else what is wrong with it. */
   inject(packet: TcpPacket): string | null {
-    const flow = this.#flowFor(packet)
+    const flow = this.flows.ofScript(packet)
     if (flow === null) return 'no flow of this script fits the packet'
     const { bits } = packet.flags
     if (flow.localPort === 0) return 'the stack has not sent the SYN of this flow yet'
@@ -217,10 +66,10 @@ export class PacketPlayer {
     const bytes = encodePacket({
       packet,
       flow,
-      bindings: this.bindings,
+      bindings: this.#bindings,
       tsEcrScaled: this.#host.settings.tsEcrScaled,
     })
-    this.#nameEnds(packet, flow)
+    this.flows.nameEnds(packet, flow)
     this.#host.device.inject(bytes)
     return null
   }
@@ -229,7 +78,7 @@ export class PacketPlayer {
 
   /** Waits for the packet that the script expects and compares it; null = it is right. */
   expect(packet: TcpPacket, due: Due | null): PacketProblem | null {
-    const flow = this.#flowFor(packet)
+    const flow = this.flows.ofScript(packet)
     const now = this.#timeline.nowUsecs
     const problem = (message: string, actual: TcpPacket | null, at = now): PacketProblem => ({
       message: this.#passedOver === null ? message : `${message} (${this.#passedOver})`,
@@ -243,22 +92,22 @@ export class PacketPlayer {
     if (first === null) return problem('the stack has sent nothing more', null, limit)
     const at = this.#timeline.usecsOf(first.at)
     if (first.flow !== flow) {
-      const actual = decodePacket(first.wire, first.flow, this.bindings)
+      const actual = decodePacket(first.wire, first.flow, this.#bindings)
       const { local, localPort, remote, remotePort } = first.flow
       const ends = `${formatAddress(local)} ${localPort} > ${formatAddress(remote)} ${remotePort}`
       return problem(`the stack sent a packet on another flow, ${ends}`, actual, at)
     }
     const wire = this.#gather(packet, first, limit)
     this.#learnIsn(packet, wire, flow)
-    bindFrom(packet, decodePacket(wire, flow, this.bindings), this.bindings)
-    const actual = decodePacket(wire, flow, this.bindings)
+    bindFrom(packet, decodePacket(wire, flow, this.#bindings), this.#bindings)
+    const actual = decodePacket(wire, flow, this.#bindings)
     this.#learn(packet, actual, flow)
     const difference = comparePackets({
       expected: packet,
       actual,
       wire,
       flow,
-      bindings: this.bindings,
+      bindings: this.#bindings,
       tsTickUsecs: this.#host.settings.tsTickUsecs,
       tsToleranceUsecs: Math.max(
         this.#host.settings.toleranceUsecs,
@@ -268,7 +117,7 @@ export class PacketPlayer {
     if (difference !== null) return problem(difference, shown(actual, packet), at)
     const late = this.#timeline.check(due, at, 'the packet was')
     if (late !== null) return problem(late, shown(actual, packet), at)
-    this.#nameEnds(packet, flow)
+    this.flows.nameEnds(packet, flow)
     this.#nameAnnounced(packet, actual, wire)
     return null
   }
@@ -283,7 +132,7 @@ export class PacketPlayer {
       if (!this.#timeline.advance(limitUsecs, () => sent.length > 0)) return null
       const packet = sent.shift() as SentPacket
       const wire = readWire(packet.bytes)
-      const flow = wire === null ? null : this.#flowOf(wire)
+      const flow = wire === null ? null : this.flows.ofWire(wire)
       const isOther = flow !== null && flow.connection < expected.connection
       if (wire !== null && flow !== null && !isOther) return { wire, flow, at: packet.at }
       if (wire !== null) this.#passedOver = this.#describeStray(wire, packet)
@@ -294,33 +143,6 @@ export class PacketPlayer {
     const at = printUsecs(this.#timeline.usecsOf(packet.at))
     const to = `${formatAddress(wire.ip.destination)} port ${wire.destinationPort}`
     return `at ${at} the stack sent ${printFlags(wire.flags)} to ${to}, on no flow of the script's`
-  }
-
-  #flowOf(wire: WirePacket): Flow | null {
-    const known = this.#flows.find(
-      (flow) =>
-        flow.awaitsSyn === null &&
-        flow.localPort === wire.sourcePort &&
-        flow.remotePort === wire.destinationPort &&
-        sameAddress(flow.local, wire.ip.source) &&
-        sameAddress(flow.remote, wire.ip.destination),
-    )
-    if (known !== undefined) return known
-    if ((wire.flags & (SYN | ACK)) !== SYN) return null
-    const waiting = this.#flows.find((flow) => flow.awaitsSyn !== null)
-    if (waiting === undefined) return null
-    const { ip } = wire
-    const isThere =
-      sameAddress(waiting.remote, ip.destination) &&
-      (waiting.remotePort === 0 || waiting.remotePort === wire.destinationPort)
-    if (waiting.awaitsSyn === 'connect' && !isThere) return null
-    waiting.awaitsSyn = null
-    waiting.local = ip.source
-    waiting.localPort = wire.sourcePort
-    waiting.remote = ip.destination
-    waiting.remotePort = wire.destinationPort
-    this.bindings.peerAddress(null, waiting.remote)
-    return waiting
   }
 
   /** Several packets of the stack's for one of the script's: their payload together. */
@@ -364,7 +186,7 @@ export class PacketPlayer {
   }
 
   #learnOption(option: TcpOption, flow: Flow): void {
-    const { bindings } = this
+    const bindings = this.#bindings
     if (option.kind === 'mp_join_syn' || option.kind === 'mp_join_syn_ack') {
       flow.stackNonce = option.nonce ?? 0
     } else if (option.kind === 'mpcapable' && option.dataLength !== null) {
@@ -375,8 +197,8 @@ export class PacketPlayer {
   #learnDss(option: Extract<MptcpOptionNode, { kind: 'dss' }>): void {
     const value = option.dsn?.value ?? null
     if (value === null) return
-    const end = this.bindings.value(value) + BigInt(option.dataLength ?? 0)
-    if (end > this.bindings.stackSent && end < 1n << 40n) this.bindings.stackSent = end
+    const end = this.#bindings.value(value) + BigInt(option.dataLength ?? 0)
+    if (end > this.#bindings.stackSent && end < 1n << 40n) this.#bindings.stackSent = end
   }
 
   /** `addr[x]` in an ADD_ADDR of the stack's stands for that address, at the port it implies. */
@@ -386,7 +208,7 @@ export class PacketPlayer {
       const live = actual.options?.find((each) => each.kind === 'add_address')
       if (live?.kind !== 'add_address' || live.address.value === null) continue
       const implied = live.echo ? wire.destinationPort : wire.sourcePort
-      this.bindings.places.set(option.address.name, {
+      this.#bindings.places.set(option.address.name, {
         address: parseAddress(live.address.value),
         port: live.port ?? implied,
       })

@@ -22,10 +22,11 @@ import { type AskedSettings, type RunSettings, settingsOf } from '../host/settin
 import type { Call, Code, Event, Position, Script } from '../language/ast.js'
 import { errnoNumber } from '../language/errno.js'
 import { type CodeStatement, parseCode } from '../language/parse-code.js'
-import { BindingError } from '../packets/bindings.js'
+import { BindingError, Bindings } from '../packets/bindings.js'
 import { encodeIcmp } from '../packets/encode-icmp.js'
 import { printCall, printCallResult, printResult } from '../print/call.js'
 import { printPacket } from '../print/packet.js'
+import { NODE_HASHES } from './hashes.js'
 import { PacketPlayer } from './packet-player.js'
 import { type Due, Timeline } from './timeline.js'
 
@@ -89,6 +90,7 @@ class ScriptRun {
   readonly #options: RunOptions
   readonly #host: Host
   readonly #timeline: Timeline
+  readonly #bindings = new Bindings(NODE_HASHES)
   readonly #packets: PacketPlayer
   readonly #commands: Commands
   readonly #world: CallWorld
@@ -104,7 +106,7 @@ class ScriptRun {
     this.#host = new Host({ settings, core: options.core ?? 'auto', seed: options.seed })
     this.#timeline = new Timeline(this.#host.clock, settings)
     this.#timeline.onStep = () => this.#attempt()
-    this.#packets = new PacketPlayer(this.#host, this.#timeline)
+    this.#packets = new PacketPlayer(this.#host, this.#timeline, this.#bindings)
     this.#commands = new Commands({
       host: this.#host,
       files: this.#files,
@@ -115,12 +117,12 @@ class ScriptRun {
       host: this.#host,
       descriptors: this.#descriptors,
       files: this.#files,
-      listens: () => this.#packets.listens(),
-      connects: (address, port) => this.#packets.connects(address, port),
+      listens: () => this.#packets.flows.listens(),
+      connects: (address, port) => this.#packets.flows.connects(address, port),
     }
     for (const { action } of script.events) {
       if (action.kind === 'code') this.#code.set(action, parseCode(action))
-      if (action.kind === 'tcp') this.#packets.collect(action.options ?? [])
+      if (action.kind === 'tcp') this.#bindings.collect(action.options ?? [])
     }
   }
 
@@ -191,7 +193,7 @@ class ScriptRun {
           this.#fail(action.position, 'the stack sends no ICMP messages', printPacket(action))
         }
         this.#wait(due)
-        const flow = this.#packets.newestFlow
+        const flow = this.#packets.flows.newest
         if (flow === null) this.#fail(action.position, 'no flow for the message to be about')
         const bytes = encodeIcmp(action, flow)
         if (typeof bytes === 'string') this.#fail(action.position, bytes, printPacket(action))
