@@ -5,6 +5,7 @@ import { MPTCP_ERRNO } from '../../socket/constants.js'
 import type { Host } from '../host/host.js'
 import type { Expression } from '../language/ast.js'
 import { errnoName } from '../language/errno.js'
+import { numberOf } from './expression.js'
 
 export interface Descriptor {
   readonly kind: 'socket' | 'epoll' | 'pipe' | 'file'
@@ -61,6 +62,18 @@ export class CallError extends Error {
 
 export function createDescriptor(kind: Descriptor['kind'], live: number): Descriptor {
   return { kind, live, nonBlocking: false, watched: new Map(), held: { bytes: 0 } }
+}
+
+/** The descriptor that the first argument names; null = there is none of that number. */
+export function descriptorOf(world: CallWorld, given: readonly Expression[]): Descriptor | null {
+  if (given[0] === undefined) throw new CallError('the call has too few arguments')
+  return world.descriptors.get(numberOf(given[0])) ?? null
+}
+
+/** The same, where nothing but a socket will do. */
+export function socketOf(world: CallWorld, given: readonly Expression[]): Descriptor | null {
+  const descriptor = descriptorOf(world, given)
+  return descriptor?.kind === 'socket' ? descriptor : null
 }
 
 /** From the stack's answer: a count, or a negated errno. */

@@ -17,6 +17,7 @@ import {
   failed,
   type Returned,
   returned,
+  socketOf,
 } from './descriptors.js'
 import {
   fieldOf,
@@ -40,13 +41,15 @@ const POLLERR_HUP = CONSTANTS.POLLERR | CONSTANTS.POLLHUP
 const MOST_BYTES = 64 * 1024 * 1024
 
 export const IO_CALLS: Readonly<Record<string, CallHandler>> = {
-  read: (world, given) => receive(world, given, lengthOf(given[2]), 0, given[1]),
-  recv: (world, given) => receive(world, given, lengthOf(given[2]), flagsOf(given[3]), given[1]),
-  recvfrom: (world, given) =>
-    receive(world, given, lengthOf(given[2]), flagsOf(given[3]), given[1]),
-  readv: (world, given) => receive(world, given, vectorLength(given[1]), 0),
-  recvmsg: (world, given) =>
-    receive(world, given, messageLength(given[1]), flagsOf(given[2]), undefined, given[1]),
+  read: (world, given) =>
+    receive(world, given, { length: lengthOf(given[2]), flags: 0, buffer: given[1] }),
+  recv: receiveInto,
+  recvfrom: receiveInto,
+  readv: (world, given) => receive(world, given, { length: vectorLength(given[1]), flags: 0 }),
+  recvmsg: (world, given) => {
+    const [, message, flags] = given
+    return receive(world, given, { length: messageLength(message), flags: flagsOf(flags), message })
+  },
   write: (world, given) => sendFrom(world, given, 0),
   send: (world, given) => sendFrom(world, given, flagsOf(given[3])),
   sendto,
@@ -98,24 +101,27 @@ function payloadOf(buffer: Expression | undefined, count: Expression | undefined
   return bytes
 }
 
-function socketOf(world: CallWorld, given: readonly Expression[]): Descriptor | null {
-  const descriptor = given[0] === undefined ? undefined : world.descriptors.get(numberOf(given[0]))
-  return descriptor?.kind === 'socket' ? descriptor : null
-}
-
 function refuseFlags(flags: number, known: number): void {
   const rest = flags & ~known
   if (rest !== 0) throw new CallError(`the flags 0x${rest.toString(16)} are not emulated`)
 }
 
-function receive(
-  world: CallWorld,
-  given: readonly Expression[],
-  length: number,
-  flags: number,
-  buffer?: Expression,
-  message?: Expression,
-): Attempt {
+/** What a call reads, and what the script says it finds. */
+interface Reading {
+  readonly length: number
+  readonly flags: number
+  readonly buffer?: Expression | undefined
+  /** The msghdr of recvmsg(). */
+  readonly message?: Expression | undefined
+}
+
+function receiveInto(world: CallWorld, given: readonly Expression[]): Attempt {
+  const [, buffer, length, flags] = given
+  return receive(world, given, { length: lengthOf(length), flags: flagsOf(flags), buffer })
+}
+
+function receive(world: CallWorld, given: readonly Expression[], reading: Reading): Attempt {
+  const { length, flags, buffer } = reading
   const descriptor = socketOf(world, given)
   if (descriptor === null) return () => failed('EBADF')
   refuseFlags(flags, READ_FLAGS)
@@ -139,7 +145,7 @@ function receive(
     const ends = count === 0 || (count < 0 && count !== EAGAIN)
     if (got < least && !ends && waits && !isOver()) return 'blocks'
     const result = returned(got > 0 ? got : count)
-    return checkRead(result, target.subarray(0, got), buffer, message, control)
+    return checkRead(result, target.subarray(0, got), reading, control)
   }
 }
 
@@ -162,8 +168,7 @@ function patience(world: CallWorld, descriptor: Descriptor, option: number): () 
 function checkRead(
   result: Returned,
   bytes: Uint8Array,
-  buffer: Expression | undefined,
-  message: Expression | undefined,
+  { buffer, message }: Reading,
   live: readonly MptcpControlMessage[],
 ): Returned {
   if (buffer?.kind === 'string') {

@@ -8,7 +8,7 @@ import {
   CallError,
   type CallHandler,
   type CallWorld,
-  type Descriptor,
+  descriptorOf,
   failed,
   type Returned,
   returned,
@@ -24,11 +24,6 @@ export const OPTION_CALLS: Readonly<Record<string, CallHandler>> = {
   ioctl,
   getsockopt: getOption,
   setsockopt: setOption,
-}
-
-function descriptorOf(world: CallWorld, given: readonly Expression[]): Descriptor | null {
-  if (given[0] === undefined) throw new CallError('the call has too few arguments')
-  return world.descriptors.get(numberOf(given[0])) ?? null
 }
 
 function fcntl(world: CallWorld, given: readonly Expression[]): Attempt {

@@ -10,12 +10,12 @@ import {
   type CallHandler,
   type CallWorld,
   createDescriptor,
-  type Descriptor,
   EAGAIN,
   EINPROGRESS,
   failed,
   type Returned,
   returned,
+  socketOf,
 } from './descriptors.js'
 import { isEllipsis, numberOf, socketAddressOf } from './expression.js'
 
@@ -52,11 +52,6 @@ function argument(given: readonly Expression[], index: number, name: string): nu
   const expression = given[index]
   if (expression === undefined) throw new CallError(`${name}() has too few arguments`)
   return numberOf(expression)
-}
-
-function socketOf(world: CallWorld, given: readonly Expression[]): Descriptor | null {
-  const descriptor = world.descriptors.get(argument(given, 0, 'the call'))
-  return descriptor?.kind === 'socket' ? descriptor : null
 }
 
 function socket(world: CallWorld, given: readonly Expression[]): Attempt {
