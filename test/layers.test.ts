@@ -27,6 +27,15 @@ const LAYERS: readonly (readonly string[])[] = [
 /** These stand beside the stack, not on it: links and files of packets, for whoever has some. */
 const NO_HIGHER_THAN: Readonly<Record<string, string>> = { emulator: 'link', capture: 'link' }
 
+/** The wings of packetdrill, likewise: from what a script is to who plays it. */
+const WINGS: readonly (readonly string[])[] = [
+  ['language'],
+  ['code', 'print'],
+  ['packets', 'host'],
+  ['calls'],
+  ['runner'],
+]
+
 interface Import {
   readonly from: string
   readonly to: string
@@ -128,6 +137,34 @@ describe('layers', () => {
 
   it('no files import one another in a circle', () => {
     expect(findCircle(edgesOf(imports))).toBeNull()
+  })
+
+  it('no wing of packetdrill imports from one above its own, and no circle there is one of types', () => {
+    const within = imports
+      .filter(({ from, to }) => `${from} ${to}`.match(/^packetdrill\/\S+ packetdrill\//) !== null)
+      .map((each) => ({ ...each, typeOnly: false }))
+    expect(within.length).toBeGreaterThan(100)
+    const wingOf = (file: string): number =>
+      WINGS.findIndex((names) => names.includes(file.split('/')[1]!))
+    const wrong = within.filter(
+      ({ from, to }) =>
+        dirname(from) !== dirname(to) && (wingOf(to) < 0 || wingOf(to) >= wingOf(from)),
+    )
+    expect(wrong).toEqual([])
+    expect(findCircle(edgesOf(within))).toBeNull()
+  })
+
+  it('of packetdrill only the runner names a module of Node', () => {
+    const folder = join(ROOT, 'packetdrill')
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    const named = files.filter(
+      (name) =>
+        name.endsWith('.ts') &&
+        importsIn(readFileSync(join(folder, name), 'utf8')).some(({ specifier }) =>
+          specifier.startsWith('node:'),
+        ),
+    )
+    expect(named.sort()).toEqual(['runner/hashes.ts', 'runner/report.ts'])
   })
 
   it('the test sees what it looks for', () => {

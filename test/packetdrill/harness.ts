@@ -1,8 +1,8 @@
 // What the tests of packetdrill's language share.
 
-import type { Action, Call, TcpOption, TcpPacket } from '../../ts/packetdrill/ast.js'
-import { ScriptError } from '../../ts/packetdrill/ast.js'
-import { parseScript } from '../../ts/packetdrill/parser.js'
+import type { Action, Call, TcpOption, TcpPacket } from '../../ts/packetdrill/language/ast.js'
+import { ScriptError } from '../../ts/packetdrill/language/ast.js'
+import { parseScript } from '../../ts/packetdrill/language/parse-script.js'
 
 /** The action of a script of one event at +0. */
 export function action(text: string, defines: Record<string, string> = {}): Action {

@@ -102,7 +102,7 @@ describe.each(BACKENDS)('Fast Open on the %s core', (core) => {
     const one = Buffer.from('1')
     expect(w.a.sendto(fd, one, C.MSG_FASTOPEN, server)).toBe(-E.EOPNOTSUPP)
     expect(w.a.setsockopt(fd, C.SOL_TCP, C.TCP_FASTOPEN_CONNECT, 1)).toBe(-E.EOPNOTSUPP)
-    w.client.config.fastOpen = 1
+    w.client.configure({ fastOpen: 1 })
     expect(w.a.sendto(fd, one, C.MSG_FASTOPEN, server)).toBe(-E.EINPROGRESS)
     expect(w.a.sendto(fd, one, C.MSG_FASTOPEN, server)).toBe(-E.EALREADY)
     w.a.close(fd)

@@ -3,8 +3,8 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { MptcpBackend } from '../core/load.js'
-import { findScripts, runSuite } from '../packetdrill/report.js'
-import type { IpVersion } from '../packetdrill/settings.js'
+import type { IpVersion } from '../packetdrill/host/settings.js'
+import { findScripts, runSuite } from '../packetdrill/runner/report.js'
 import { oneLine, STATUS_FAILED, STATUS_USAGE, usageError } from './failure.js'
 import { collect, coreOption, wholeNumber } from './options.js'
 

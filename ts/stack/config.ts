@@ -92,6 +92,9 @@ export interface StackConfig extends MptcpConfig {
   synCookies: number
 }
 
+/** What may change while the stack runs; memory and ports are taken as it opens. */
+export type StackSettings = Omit<StackConfig, 'memoryBytes' | 'ports'>
+
 /** A user's mistake: `code` says which, `message` what to do. */
 export function optionError(message: string): Error {
   return pathError('OPTION', message)

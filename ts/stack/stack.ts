@@ -22,7 +22,7 @@ import { RST } from '../wire/segment.js'
 import { type ActiveOpenOptions, activeOpen } from './active-open.js'
 import { Agenda } from './agenda.js'
 import { Arrivals, type BoundSubflow } from './arrivals.js'
-import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
+import { type MptcpStackOptions, type StackConfig, type StackSettings, validate } from './config.js'
 import { Demux, type FourTuple } from './demux.js'
 import type { Listener } from './listener.js'
 import { PassiveOpener } from './passive-open.js'
@@ -37,7 +37,7 @@ export class Stack {
   readonly core: MptcpCore
   readonly counters: Counters
   readonly clock: Clock
-  readonly config: StackConfig
+  readonly config: Readonly<StackConfig>
   readonly links: readonly Link[]
   readonly context: Context
   /** Endpoints, limits, events and commands. */
@@ -221,6 +221,14 @@ export class Stack {
   unlisten(listener: Listener): void {
     this.#passive.unlisten(listener)
     if (!listener.plain) this.#listenerEvent('listener-closed', listener)
+  }
+
+  /**
+   * As a host's sysctls are set, while it runs; a connection keeps what it was opened with. Whoever calls
+   * has checked the values.
+   */
+  configure(changes: Partial<StackSettings>): void {
+    Object.assign(this.config, changes)
   }
 
   /** An address that a link has got. Its packets must come by that link. */

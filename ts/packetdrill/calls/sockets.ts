@@ -1,0 +1,142 @@
+// Calls that make, name and end sockets.
+
+import { formatAddress } from '../../wire/address.js'
+import type { Expression } from '../language/ast.js'
+import { CONSTANTS } from '../language/constants.js'
+import {
+  type Attempt,
+  atOnce,
+  CallError,
+  type CallHandler,
+  type CallWorld,
+  createDescriptor,
+  EAGAIN,
+  EINPROGRESS,
+  failed,
+  type Returned,
+  returned,
+  socketOf,
+} from './descriptors.js'
+import { isEllipsis, numberOf, socketAddressOf } from './expression.js'
+
+const { AF_INET, AF_INET6, SOCK_NONBLOCK, IPPROTO_MPTCP, SOL_SOCKET, SO_ERROR, POLLOUT } = CONSTANTS
+const POLLERR_HUP = CONSTANTS.POLLERR | CONSTANTS.POLLHUP
+
+export const SOCKET_CALLS: Readonly<Record<string, CallHandler>> = {
+  socket,
+  bind,
+  listen,
+  accept: (world, given) => accept(world, given, 0),
+  accept4: (world, given) => accept(world, given, argument(given, 3, 'accept4')),
+  connect,
+  shutdown: (world, given) => {
+    const descriptor = socketOf(world, given)
+    if (descriptor === null) return atOnce(() => failed('EBADF'))
+    const how = argument(given, 1, 'shutdown')
+    return atOnce(() => returned(world.host.bsd.shutdown(descriptor.live, how)))
+  },
+  close: (world, given) => {
+    const fd = argument(given, 0, 'close')
+    const descriptor = world.descriptors.get(fd)
+    if (descriptor === undefined) return atOnce(() => failed('EBADF'))
+    return atOnce(() => {
+      world.descriptors.delete(fd)
+      for (const other of world.descriptors.values()) other.watched.delete(fd)
+      if (descriptor.kind !== 'socket') return { value: 0, errno: null }
+      return returned(world.host.bsd.close(descriptor.live))
+    })
+  },
+}
+
+function argument(given: readonly Expression[], index: number, name: string): number {
+  const expression = given[index]
+  if (expression === undefined) throw new CallError(`${name}() has too few arguments`)
+  return numberOf(expression)
+}
+
+function socket(world: CallWorld, given: readonly Expression[]): Attempt {
+  const [domain] = given
+  const family = isEllipsis(domain)
+    ? world.host.settings.ipVersion === 'ipv4'
+      ? AF_INET
+      : AF_INET6
+    : argument(given, 0, 'socket')
+  const type = argument(given, 1, 'socket')
+  const protocol = argument(given, 2, 'socket')
+  return atOnce(() => {
+    if (protocol === IPPROTO_MPTCP && !world.host.config.mptcp) return failed('ENOPROTOOPT')
+    const live = world.host.bsd.socket(family, type, protocol)
+    if (live < 0) return returned(live)
+    const made = createDescriptor('socket', live)
+    made.nonBlocking = (type & SOCK_NONBLOCK) !== 0
+    return { value: live, errno: null, made }
+  })
+}
+
+function bind(world: CallWorld, given: readonly Expression[]): Attempt {
+  const descriptor = socketOf(world, given)
+  if (descriptor === null) return atOnce(() => failed('EBADF'))
+  const { settings } = world.host
+  const address = given[1]
+  const where =
+    address === undefined || isEllipsis(address)
+      ? { address: formatAddress(settings.local), port: settings.bindPort }
+      : socketAddressOf(address)
+  return atOnce(() => returned(world.host.bsd.bind(descriptor.live, where)))
+}
+
+function listen(world: CallWorld, given: readonly Expression[]): Attempt {
+  const descriptor = socketOf(world, given)
+  if (descriptor === null) return atOnce(() => failed('EBADF'))
+  const backlog = argument(given, 1, 'listen')
+  return atOnce(() => {
+    const result = returned(world.host.bsd.listen(descriptor.live, backlog))
+    if (result.value === 0) world.listens()
+    return result
+  })
+}
+
+function accept(world: CallWorld, given: readonly Expression[], flags: number): Attempt {
+  const descriptor = socketOf(world, given)
+  if (descriptor === null) return () => failed('EBADF')
+  return () => {
+    const live = world.host.bsd.accept(descriptor.live)
+    if (live === EAGAIN && !descriptor.nonBlocking) return 'blocks'
+    if (live < 0) return returned(live)
+    const made = createDescriptor('socket', live)
+    made.nonBlocking = (flags & SOCK_NONBLOCK) !== 0
+    return { value: live, errno: null, made }
+  }
+}
+
+function connect(world: CallWorld, given: readonly Expression[]): Attempt {
+  const descriptor = socketOf(world, given)
+  if (descriptor === null) return () => failed('EBADF')
+  const { bsd, settings } = world.host
+  const address = given[1]
+  // A family alone stands where a sockaddr should: nothing that a TCP socket connects to.
+  if (address !== undefined && !isEllipsis(address) && address.kind !== 'struct') {
+    return () => failed('EAFNOSUPPORT')
+  }
+  const where =
+    address === undefined || isEllipsis(address)
+      ? { address: formatAddress(settings.remote), port: settings.connectPort }
+      : socketAddressOf(address)
+  let started = false
+  return (): Returned | 'blocks' => {
+    if (!started) {
+      started = true
+      const result = bsd.connect(descriptor.live, where)
+      if (result !== EINPROGRESS) return returned(result)
+      world.connects(where.address, where.port)
+      if (descriptor.nonBlocking) return returned(result)
+      return 'blocks'
+    }
+    const ready = bsd.poll(descriptor.live)
+    if ((ready & POLLERR_HUP) !== 0) {
+      const error = Number(bsd.getsockopt(descriptor.live, SOL_SOCKET, SO_ERROR))
+      return returned(error === 0 ? 0 : -Math.abs(error))
+    }
+    return (ready & POLLOUT) !== 0 ? { value: 0, errno: null } : 'blocks'
+  }
+}
