@@ -2,7 +2,7 @@
 // numbers (IDSN = 0, first byte = 1). A plain TCP connection is this with one subflow and an infinite
 // mapping from byte 1.
 
-import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import { queueEnd, queueHead } from '../core/records.js'
 import type { Fifo } from '../tcp/fifo.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
@@ -186,12 +186,12 @@ export interface Connection {
 /** End of the data received in order: what a DATA_ACK tells, the DATA_FIN apart. */
 export function receivedEnd(context: Context, connection: Connection): number {
   const { queue, finalEnd } = connection.rcv
-  return queue === 0 ? finalEnd : context.core.f64[(queue + QUEUE_END_OFFSET) >> 3]
+  return queue === 0 ? finalEnd : queueEnd(context.core, queue)
 }
 
 /** The first data offset that the application has not read. */
 export function readOffset(context: Context, connection: Connection): number {
-  return context.core.f64[(connection.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
+  return queueHead(context.core, connection.rcv.queue)
 }
 
 /** Bytes that the application can read now. */

@@ -1,7 +1,7 @@
 // Falling back to plain TCP, RFC 8684 §3.7: one infinite mapping over the same queues. From then on the
 // first subflow's ACKs free the send buffer, and its FIN ends the data.
 
-import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import { queueEnd, queueHead } from '../core/records.js'
 import type { CounterName } from '../counters.js'
 import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
@@ -31,7 +31,7 @@ export function fallBack(
 
   // Receiving: the next subflow byte is the next data byte.
   if (subflow.tcb.rcv.queue !== 0 && wasMptcp) {
-    const head = core.f64[(subflow.tcb.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
+    const head = queueHead(core, subflow.tcb.rcv.queue)
     connection.rcv.fallbackDelta = receivedEnd(context, connection) - head
   }
   // Sending: chunks already given to the subflow keep their place; what follows continues them.
@@ -49,7 +49,6 @@ export function fallBack(
 
 /** Bytes of the subflow that are in order and not passed up: what a fallback would hand over. */
 export function pendingBytes(context: Context, subflow: Subflow): number {
-  const { f64 } = context.core
   const { queue } = subflow.tcb.rcv
-  return f64[(queue + QUEUE_END_OFFSET) >> 3] - f64[(queue + QUEUE_HEAD_OFFSET) >> 3]
+  return queueEnd(context.core, queue) - queueHead(context.core, queue)
 }

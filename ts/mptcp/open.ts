@@ -1,7 +1,7 @@
 // Making connections and subflows: what both roles need, on both ends of MP_CAPABLE and MP_JOIN.
 
 import { COALESCE_ABUT, COALESCE_BYPASS, COALESCE_EQUAL } from '../core/core.js'
-import { HEADER, HEADER_WORDS, SLOT_BYTES } from '../core/layout.js'
+import { SLOT_BYTES, slotsFree } from '../core/pools.js'
 import { Fifo } from '../tcp/fifo.js'
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import { open as openTcb } from '../tcp/syn-sent.js'
@@ -39,7 +39,7 @@ export interface OpenOptions {
 
 /** Bytes that a connection announces at first. */
 export function firstReceiveWindow({ core, config }: Context): number {
-  const free = core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * (SLOT_BYTES / 4)
+  const free = slotsFree(core) * (SLOT_BYTES / 4)
   return Math.max(4096, Math.min(INITIAL_RECEIVE_BUFFER, config.receiveBufferBytes, free))
 }
 

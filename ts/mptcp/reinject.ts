@@ -1,7 +1,7 @@
 // Data that a path holds and does not deliver is given to another: RFC 8684 §3.3.6. Ranges wait in
 // order of data offset; those that were DATA_ACKed meanwhile drop out.
 
-import { QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import { queueHead } from '../core/records.js'
 import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
 import { canCarryData, type Subflow } from './subflow.js'
@@ -123,5 +123,5 @@ export function subflowRecovered(context: Context, subflow: Subflow): void {
 
 /** First subflow offset not yet passed up. */
 export function consumed(context: Context, subflow: Subflow): number {
-  return context.core.f64[(subflow.tcb.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
+  return queueHead(context.core, subflow.tcb.rcv.queue)
 }

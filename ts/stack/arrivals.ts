@@ -1,7 +1,8 @@
 // From a packet to its subflow: IP and TCP headers, the checksum, the 4-tuple, and the payload's copy into
 // slots. What fits no subflow is handed back.
 
-import { HEADER, HEADER_WORDS, STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/layout.js'
+import { payloadSum } from '../core/records.js'
+import { STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/staging.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
@@ -162,8 +163,7 @@ export class Arrivals {
         segment.payloadLength = 0
         segment.flags &= ~FIN
       } else {
-        const sum = this.#context.core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_SUM]
-        if (!this.#isRight(ip, segment, sum, needsCsum)) {
+        if (!this.#isRight(ip, segment, payloadSum(this.#context.core), needsCsum)) {
           kernel.mptcp_chain_free(chain)
           return
         }

@@ -2,15 +2,16 @@
 // tell, and decides when an ACK is owed. RFC 9293 §3.10.7.4 (seventh check), RFC 2018, RFC 5681 §4.2.
 
 import {
-  HEADER,
-  HEADER_WORDS,
-  QUEUE_END_OFFSET,
-  RECORD_LENGTH,
-  RECORD_NEXT,
-  RECORD_OFFSET,
-  RUN_END,
-  RUN_START,
-} from '../core/layout.js'
+  insertDuplicate,
+  insertRefused,
+  nextRecord,
+  queueEnd,
+  recordEndOffset,
+  recordOffset,
+  runEnd,
+  runStart,
+  setNextRecord,
+} from '../core/records.js'
 import { ACK_DELAYED, ACK_NONE, ACK_NOW, type Tcb } from './tcb.js'
 
 /** RFC 5681 §4.2 allows half a second; Linux's usual delay. */
@@ -39,33 +40,33 @@ export function finAckMayWait(tcb: Tcb, now: number): void {
 
 /** End of the contiguous text in the queue. */
 export function contiguousEnd(tcb: Tcb): number {
-  return tcb.core.f64[(tcb.rcv.queue + QUEUE_END_OFFSET) >> 3]
+  return queueEnd(tcb.core, tcb.rcv.queue)
 }
 
 /** Cuts a chain at `right`: what lies beyond the window is not kept. */
 function cutAt(tcb: Tcb, chain: number, right: number): number {
-  const { u32, f64, kernel } = tcb.core
+  const { core } = tcb
+  const { kernel } = core
   let record = chain
   let previous = 0
   while (record !== 0) {
-    const start = f64[(record + RECORD_OFFSET) >> 3]
-    const length = u32[(record + RECORD_LENGTH) >> 2]
-    if (start + length > right) {
+    const start = recordOffset(core, record)
+    if (recordEndOffset(core, record) > right) {
       tcb.counters.TcpExtOutOfWindow++
       if (start >= right) {
-        if (previous !== 0) u32[(previous + RECORD_NEXT) >> 2] = 0
+        if (previous !== 0) setNextRecord(core, previous, 0)
         kernel.mptcp_chain_free(record)
         return previous === 0 ? 0 : chain
       }
-      const after = u32[(record + RECORD_NEXT) >> 2]
+      const after = nextRecord(core, record)
       if (after !== 0) kernel.mptcp_chain_free(after)
       const kept = kernel.mptcp_record_slice(record, 0, right - start)
       kernel.mptcp_record_free(record)
-      if (previous !== 0) u32[(previous + RECORD_NEXT) >> 2] = kept
+      if (previous !== 0) setNextRecord(core, previous, kept)
       return previous === 0 ? kept : chain
     }
     previous = record
-    record = u32[(record + RECORD_NEXT) >> 2]
+    record = nextRecord(core, record)
   }
   return chain
 }
@@ -92,9 +93,8 @@ export function textArrives(
   const before = rcv.nxt
   noteDuplicate(tcb, offset, Math.min(offset + length, rcv.right))
   const fresh = core.kernel.mptcp_queue_insert(rcv.queue, kept, 0)
-  const duplicates = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_DUPLICATE]
-  const refused = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_REFUSED]
-  if (refused > 0) tcb.counters.TcpExtTCPRcvQDrop++
+  const duplicates = insertDuplicate(core)
+  if (insertRefused(core) > 0) tcb.counters.TcpExtTCPRcvQDrop++
   tcb.stats.bytesReceived += fresh
   tcb.stats.dataSegmentsReceived++
   tcb.stats.dataReceivedAt = now
@@ -135,8 +135,8 @@ function noteDuplicate(tcb: Tcb, start: number, end: number): void {
   if (rcv.recentRuns.length === 0) return
   const run = core.kernel.mptcp_queue_find_run(rcv.queue, start)
   if (run === 0) return
-  const left = Math.max(start, core.f64[(run + RUN_START) >> 3])
-  const right = Math.min(end, core.f64[(run + RUN_END) >> 3])
+  const left = Math.max(start, runStart(core, run))
+  const right = Math.min(end, runEnd(core, run))
   if (left >= right) return
   rcv.duplicateLeft = left
   rcv.duplicateRight = right
@@ -167,8 +167,8 @@ export function sackRanges(tcb: Tcb, most: number): number[] {
     if (ranges.length >= most * 2) break
     const run = core.kernel.mptcp_queue_find_run(rcv.queue, offset)
     if (run === 0) continue
-    const start = core.f64[(run + RUN_START) >> 3]
-    const end = core.f64[(run + RUN_END) >> 3]
+    const start = runStart(core, run)
+    const end = runEnd(core, run)
     if (start <= rcv.nxt || start > offset) continue
     let seen = false
     for (let i = first; i < ranges.length; i += 2) seen ||= ranges[i] === start
