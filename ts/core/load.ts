@@ -29,6 +29,11 @@ export interface MptcpCoreOptions {
    * to 2 GiB less 64 KiB. All payload that a stack buffers lies in it.
    */
   readonly memoryBytes?: number
+  /**
+   * Connections that may have data under way at once, 416 bytes of that memory each: those that have none
+   * take none. Default: one for each 32 KiB or so.
+   */
+  readonly maxActiveConnections?: number
   /** The bytes of core.wasm, where the file in the package cannot be read (a bundle). */
   readonly wasm?: ArrayBuffer | ArrayBufferView
 }
@@ -38,19 +43,19 @@ export interface MptcpCoreOptions {
  *
  * @throws {Error} (as a rejection) with code 'ERR_MPTCP_CORE' if the backend or MPTCP_CORE is not one of
  * 'auto', 'wasm' and 'js', or the WASM module cannot be loaded here.
- * @throws {RangeError} (as a rejection) if `memoryBytes` is out of range.
+ * @throws {RangeError} (as a rejection) if `memoryBytes` or `maxActiveConnections` is out of range.
  */
 export async function loadMptcpCore(options: MptcpCoreOptions = {}): Promise<MptcpCore> {
   const backend = chooseBackend(options.backend, process.env.MPTCP_CORE)
-  if (backend === 'js' || !options.wasm) return open(backend, options.memoryBytes)
-  return open(backend, options.memoryBytes, await compileModule(options.wasm))
+  if (backend === 'js' || !options.wasm) return open(backend, options)
+  return open(backend, options, await compileModule(options.wasm))
 }
 
 /** As {@link loadMptcpCore}, at once: for Node, where compiling on the main thread is allowed. */
 export function loadMptcpCoreSync(options: MptcpCoreOptions = {}): MptcpCore {
   const backend = chooseBackend(options.backend, process.env.MPTCP_CORE)
-  if (backend === 'js' || !options.wasm) return open(backend, options.memoryBytes)
-  return open(backend, options.memoryBytes, compileModuleSync(options.wasm))
+  if (backend === 'js' || !options.wasm) return open(backend, options)
+  return open(backend, options, compileModuleSync(options.wasm))
 }
 
 /** What `asked` means where the environment says `preset` and SIMD is there or not. */
@@ -76,10 +81,11 @@ function backendNamed(name: string, source: string): MptcpBackend {
 
 function open(
   backend: 'wasm' | 'js',
-  memoryBytes = MEMORY_MIN_BYTES,
+  { memoryBytes = MEMORY_MIN_BYTES, maxActiveConnections }: MptcpCoreOptions,
   module?: WebAssembly.Module,
 ): MptcpCore {
-  const { words, memoryBytes: bytes } = layOut(Math.ceil(memoryBytes / PAGE_BYTES) * PAGE_BYTES)
+  const pages = Math.ceil(memoryBytes / PAGE_BYTES)
+  const { words, memoryBytes: bytes } = layOut(pages * PAGE_BYTES, maxActiveConnections)
   let kernel: MptcpKernel
   let memory: ArrayBuffer
   if (backend === 'wasm') {

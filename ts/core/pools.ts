@@ -25,6 +25,18 @@ export function hasCommonMemory({ u32 }: MptcpCore): boolean {
   )
 }
 
+export function accountsFree(core: MptcpCore): number {
+  return core.u32[WORDS + HEADER_WORDS.ACCOUNTS_FREE]
+}
+
+export function accountCount(core: MptcpCore): number {
+  return core.u32[WORDS + HEADER_WORDS.ACCOUNT_COUNT]
+}
+
+export function queuesFree(core: MptcpCore): number {
+  return core.u32[WORDS + HEADER_WORDS.QUEUES_FREE]
+}
+
 /** Slots charged to an account, and the most that may be. */
 export function accountUsed(core: MptcpCore, account: number): number {
   return core.u32[(account + ACCOUNT_USED) >> 2]

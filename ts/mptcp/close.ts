@@ -1,7 +1,7 @@
 // Ending a connection, RFC 8684 §3.3.3 and §3.5: the data level first, then the subflows; a fast close;
 // and giving everything back.
 
-import { destroy } from '../tcp/close.js'
+import { destroy, releaseReceiving as releaseReceivingTcp } from '../tcp/close.js'
 import { formatAddress } from '../wire/address.js'
 import {
   type Connection,
@@ -14,6 +14,7 @@ import {
   type SubflowRecord,
 } from './connection.js'
 import type { Context } from './context.js'
+import { giveBackReceiving, giveBackSending } from './idle.js'
 import { clearMappings } from './mapping.js'
 import { subflowEnded } from './path-manager/events.js'
 import { dropUnread } from './receive-queue.js'
@@ -153,7 +154,7 @@ export function reap(context: Context, connection: Connection): boolean {
   let error: string | null = null
   for (let i = 0; i < subflows.length; i++) {
     const subflow = subflows[i]
-    if (subflow.tcb.state === 'TIME-WAIT' && subflow.tcb.rcv.queue !== 0) slim(context, subflow)
+    if (subflow.tcb.state === 'TIME-WAIT' && !subflow.tcb.rcv.released) slim(context, subflow)
     if (subflow.tcb.state !== 'CLOSED') continue
     subflowGone(context, connection, subflow)
     error ??= subflow.tcb.error
@@ -197,34 +198,30 @@ export function isForsaken(connection: Connection): boolean {
 
 /** Nothing is left of it but what the application has not read: subflows hold nothing for it any more. */
 export function isReleased(connection: Connection): boolean {
-  return connection.snd.account === 0
+  return connection.snd.released
 }
 
 /** TIME-WAIT needs no buffers. */
 function slim(context: Context, subflow: Subflow): void {
   clearMappings(context, subflow.mappings)
-  context.core.kernel.mptcp_queue_release(subflow.tcb.rcv.queue)
-  subflow.tcb.rcv.queue = 0
+  releaseReceivingTcp(subflow.tcb)
 }
 
 function releaseSending(context: Context, connection: Connection): void {
   const { snd } = connection
-  if (snd.account === 0) return
+  if (snd.released) return
+  snd.released = true
   releaseSendQueue(context, connection)
-  context.core.kernel.mptcp_account_release(snd.account)
-  snd.account = 0
+  giveBackSending(context, connection)
   connection.reinjections.length = 0
 }
 
 /** Gives the receive queue back: all is read, or nobody will read. */
 export function releaseReceiving(context: Context, connection: Connection): void {
   const { rcv } = connection
-  if (rcv.queue === 0) return
-  rcv.finalEnd = receivedEnd(context, connection)
-  context.core.kernel.mptcp_queue_release(rcv.queue)
-  rcv.queue = 0
-  context.core.kernel.mptcp_account_release(rcv.account)
-  rcv.account = 0
+  if (rcv.released) return
+  rcv.released = true
+  giveBackReceiving(context, connection)
 }
 
 /** Frees everything at once, without a segment: the stack closes. */
@@ -234,6 +231,9 @@ export function releaseConnection(context: Context, connection: Connection): voi
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
   releaseSending(context, connection)
   releaseReceiving(context, connection)
+  context.resting.delete(connection)
+  context.starved.delete(connection)
+  context.unserved.delete(connection)
   connection.state = 'M_CLOSED'
 }
 

@@ -156,7 +156,7 @@ function fallbackEdge(connection: Connection): number {
 /** Maps new data to subflows for as long as the peer's window and a scheduler's choice allow. */
 function pushPending(context: Context, connection: Connection, now: number): void {
   const { snd } = connection
-  if (snd.account === 0) return
+  if (snd.released) return
   while (true) {
     let reinjection = nextReinjection(connection)
     const fresh = Math.min(snd.end, snd.right) - snd.nxt
@@ -373,7 +373,7 @@ function announceWindow(
 ): number {
   const { rcv } = connection
   const { tcb } = subflow
-  if (rcv.queue === 0) return 0
+  if (rcv.released) return 0
   const edge = windowEdge(context, connection)
   const from = dataAck(context, connection)
   const window = Math.max(0, edge - from)

@@ -23,6 +23,7 @@ import {
   setRecordKey,
   setRecordOffset,
 } from '../core/records.js'
+import { firstPending } from '../tcp/receive.js'
 import { fold } from '../wire/ip.js'
 import { DSS, type DssOption, MP_CAPABLE } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
@@ -30,6 +31,7 @@ import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
 import { type Connection, EVENT_READABLE, readOffset, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
+import { rest } from './idle.js'
 import { dropConsumed, type Mapping, mappingAt } from './mapping.js'
 import type { Subflow } from './subflow.js'
 
@@ -54,7 +56,7 @@ export function deliver(
   const { core } = context
   const { queue } = subflow.tcb.rcv
   let verdict: DeliverVerdict = 'DELIVERED'
-  while (true) {
+  while (queue !== 0) {
     const head = queueHead(core, queue)
     const end = queueEnd(core, queue)
     if (head === end) break
@@ -93,7 +95,7 @@ export function deliver(
     const offset = mapping.dataOffset + (head - mapping.start)
     insert(context, connection, subflow, record, offset, mapping.handle)
   }
-  dropConsumed(context, subflow.mappings, queueHead(core, queue))
+  dropConsumed(context, subflow.mappings, firstPending(subflow.tcb))
   return verdict
 }
 
@@ -190,6 +192,7 @@ function verifyChecksum(
 export function read(context: Context, connection: Connection, target: Uint8Array): number {
   const { core } = context
   const { rcv } = connection
+  if (rcv.queue === 0) return 0
   let copied = 0
   while (copied < target.length) {
     const record = core.kernel.mptcp_queue_pop(rcv.queue, target.length - copied)
@@ -201,12 +204,14 @@ export function read(context: Context, connection: Connection, target: Uint8Arra
     copied += length
   }
   rcv.copied += copied
+  rest(context, connection)
   return copied
 }
 
 /** As `read`, and leaves the bytes where they are. */
 export function peek(context: Context, connection: Connection, target: Uint8Array): number {
   const { core } = context
+  if (connection.rcv.queue === 0) return 0
   const from = readOffset(context, connection)
   const end = Math.min(receivedEnd(context, connection), from + target.length)
   let record = firstRecord(core, connection.rcv.queue)
@@ -262,8 +267,8 @@ export function adjustBuffer(context: Context, connection: Connection, now: numb
  */
 export function windowEdge(context: Context, connection: Connection): number {
   const { rcv } = connection
-  if (rcv.queue === 0) return rcv.right
-  const edge = queueHead(context.core, rcv.queue) + rcv.buffer
+  if (rcv.released) return rcv.right
+  const edge = readOffset(context, connection) + rcv.buffer
   const step = Math.min(rcv.buffer / 2, 1460)
   return edge - rcv.right >= step ? edge : rcv.right
 }
@@ -329,7 +334,7 @@ export function isNextInOrder(
   segment: Segment,
   offset: number,
 ): boolean {
-  if (offset > subflow.tcb.rcv.nxt || connection.rcv.queue === 0) return false
+  if (offset > subflow.tcb.rcv.nxt) return false
   const end = receivedEnd(context, connection)
   if (end !== readOffset(context, connection)) return false
   switch (connection.mode) {

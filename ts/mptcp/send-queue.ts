@@ -15,6 +15,7 @@ import {
 import type { Connection } from './connection.js'
 import { EVENT_WRITABLE } from './connection.js'
 import type { Context } from './context.js'
+import { possibleSenders, readyToSend } from './idle.js'
 
 /** Takes as much of `bytes` as the buffer has room for; returns the number taken. */
 export function append(context: Context, connection: Connection, bytes: Uint8Array): number {
@@ -22,6 +23,11 @@ export function append(context: Context, connection: Connection, bytes: Uint8Arr
   const { snd } = connection
   const room = sendRoom(connection)
   const most = Math.min(bytes.length, Math.max(0, room))
+  if (most === 0) return 0
+  if (!readyToSend(context, connection)) {
+    context.unserved.add(connection)
+    return 0
+  }
   let taken = 0
   let record = snd.records.last() ?? 0
   // A slot that mappings refer to already may still take bytes behind theirs: they hold slices that end
@@ -52,14 +58,41 @@ export function append(context: Context, connection: Connection, bytes: Uint8Arr
 }
 
 /**
- * Whether a connection without memory may go on: slots come back with the ACKs of any subflow of any
+ * Whether a connection without memory may go on, where there is any: slots come back with the ACKs of any subflow of any
  * connection, not only with a DATA_ACK of its own. A quarter, so that it is not woken for every slot.
  */
-export function hasSendMemory(context: Context, connection: Connection): boolean {
+function hasSendMemory(context: Context, connection: Connection): boolean {
   const { core } = context
   const { account } = connection.snd
   const limit = accountLimit(core, account)
-  return limit - accountUsed(core, account) >= limit / 4 && hasCommonMemory(core)
+  return limit - accountUsed(core, account) >= limit / 4
+}
+
+/**
+ * Tells `wake` of those that had no memory for sending and may go on. Bounded: the starved are active; of the
+ * others, as many as may become so.
+ */
+export function wakeStarved(context: Context, wake: (connection: Connection) => void): void {
+  const { core, starved, unserved } = context
+  if (starved.size > 0 && hasCommonMemory(core)) {
+    for (const connection of starved) {
+      if (!hasSendMemory(context, connection)) continue
+      starved.delete(connection)
+      wake(connection)
+    }
+  }
+  if (unserved.size === 0) return
+  let left = possibleSenders(context)
+  for (const connection of unserved) {
+    if (left-- <= 0) return
+    unserved.delete(connection)
+    wake(connection)
+  }
+}
+
+/** Whether a write would find no memory, until some comes back. */
+export function isStarved({ starved, unserved }: Context, connection: Connection): boolean {
+  return starved.has(connection) || unserved.has(connection)
 }
 
 /** A chain of slices that covers [offset, offset + length) of the data; 0 if records ran out. */

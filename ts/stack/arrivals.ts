@@ -6,6 +6,7 @@ import { STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/staging.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
+import { readyToReceive } from '../mptcp/idle.js'
 import { subflowSegment } from '../mptcp/input.js'
 import { replyNow } from '../mptcp/output.js'
 import { isNextInOrder, relieve } from '../mptcp/receive-queue.js'
@@ -139,10 +140,11 @@ export class Arrivals {
   ): void {
     const { connection, subflow } = entry
     let chain = 0
-    if (segment.payloadLength > 0 && connection.rcv.account !== 0) {
+    if (segment.payloadLength > 0 && !connection.rcv.released) {
       const { kernel } = this.#context.core
       const offset = sequenceOffset(subflow.tcb, segment)
       const privileged = isNextInOrder(this.#context, connection, subflow, segment, offset) ? 1 : 0
+      const isReady = readyToReceive(this.#context, connection, subflow)
       const take = (): number =>
         kernel.mptcp_payload_take(
           connection.rcv.account,
@@ -154,8 +156,8 @@ export class Arrivals {
           0,
           0,
         )
-      chain = take()
-      if (chain === 0 && relieve(this.#context, connection)) chain = take()
+      if (isReady) chain = take()
+      if (isReady && chain === 0 && relieve(this.#context, connection)) chain = take()
       if (chain === 0) {
         this.#context.counters.TcpExtTCPRcvQDrop++
         // The ACK that it carries may be what frees memory: that much is still used.

@@ -202,10 +202,6 @@ export class CookieHandshakes {
       families: listener.families,
       now,
     })
-    if (connection === null) {
-      counters.TcpExtListenOverflows++
-      return 'refused'
-    }
     const subflow =
       key !== undefined && connection.mode === 'fallback'
         ? null // Its token is another's meanwhile.

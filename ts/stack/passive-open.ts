@@ -1,7 +1,7 @@
 // What strangers open: SYNs for the listeners, MP_JOINs for connections that exist. Everything else that
 // has no subflow is answered with a RST. RFC 9293 §3.10.7.2, RFC 8684 §3.1 and §3.2.
 
-import { abort, releaseConnection } from '../mptcp/close.js'
+import { abort } from '../mptcp/close.js'
 import { type Connection, EVENT_CLOSED, EVENT_ESTABLISHED } from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
 import { takeSynData } from '../mptcp/fast-open.js'
@@ -200,10 +200,6 @@ export class PassiveOpener {
       families: listener.families,
       now,
     })
-    if (connection === null) {
-      this.#context.counters.TcpExtListenOverflows++
-      return
-    }
     const prepare = (tcb: Tcb): void => {
       if (fastOpen.option === null) return
       const { option: answer } = fastOpen
@@ -218,11 +214,6 @@ export class PassiveOpener {
       { kind: 'initial', own: FIRST, remoteId: 0, prepare },
       now,
     )
-    if (subflow === null) {
-      releaseConnection(this.#context, connection)
-      this.#context.counters.TcpExtListenOverflows++
-      return
-    }
     if (option !== null) synWithCapable(this.#context, connection, option)
     this.#adopt(listener, connection)
     if (fastOpen.accepted) {
@@ -291,10 +282,6 @@ export class PassiveOpener {
       { kind: 'join', own, remoteId: addressId },
       now,
     )
-    if (subflow === null) {
-      this.#hooks.oweReset(segment, RESET_NO_RESOURCES)
-      return
-    }
     joinSynArrived(this.#context, connection, subflow, nonce, backup)
     this.#hooks.changed(connection)
   }
@@ -305,9 +292,8 @@ export class PassiveOpener {
     path: LocalPath,
     { kind, own, remoteId, prepare }: PassiveSubflow,
     now: number,
-  ): Subflow | null {
+  ): Subflow {
     const tcb = createSubflowTcb(this.#context, connection, path)
-    if (tcb === null) return null
     prepare?.(tcb)
     const subflow = createSubflow({
       id: connection.nextSubflowId++,

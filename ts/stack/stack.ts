@@ -13,11 +13,12 @@ import { createBlackhole } from '../mptcp/blackhole.js'
 import { reap, releaseConnection } from '../mptcp/close.js'
 import { type Connection, EVENT_WRITABLE } from '../mptcp/connection.js'
 import type { Context, LocalPath } from '../mptcp/context.js'
+import { rest } from '../mptcp/idle.js'
 import type { Mapping } from '../mptcp/mapping.js'
 import { DATA_OPTION_BYTES } from '../mptcp/options.js'
 import { output } from '../mptcp/output.js'
 import { managePaths } from '../mptcp/path-manager/manage.js'
-import { hasSendMemory } from '../mptcp/send-queue.js'
+import { wakeStarved } from '../mptcp/send-queue.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { type Random, SystemRandom } from '../random.js'
 import { FastOpenCache } from '../tcp/fast-open.js'
@@ -82,7 +83,7 @@ export class Stack {
     this.core =
       typeof core === 'object'
         ? core
-        : loadMptcpCoreSync({ backend: core ?? 'auto', memoryBytes: this.config.memoryBytes })
+        : loadMptcpCoreSync({ backend: core ?? 'auto', ...this.config })
     this.counters = createCounters()
     this.clock = options.clock ?? new RealClock()
     this.#random = options.random ?? new SystemRandom()
@@ -110,6 +111,9 @@ export class Stack {
       tokens: new Map(),
       extensions,
       starved: new Set(),
+      unserved: new Set(),
+      receiving: new Set(),
+      resting: new Set(),
       paths,
       gather: (record, skip, length) => this.#transmitter.gather(record, skip, length),
       transmit: (subflow, segment, sum) =>
@@ -337,20 +341,16 @@ export class Stack {
     if (this.#closed) return
     this.#drainFreed()
     for (const link of this.links) link.flush()
+    this.#feedStarved()
     if (this.#dirty.length > 0) this.#scheduleTurn()
   }
 
   /** Memory came back: those that had none for sending go on. */
   #feedStarved(): void {
-    const { starved } = this.context
-    for (const connection of starved) {
-      if (connection.snd.account === 0) starved.delete(connection)
-      else if (hasSendMemory(this.context, connection)) {
-        starved.delete(connection)
-        connection.events |= EVENT_WRITABLE
-        this.#markDirty(connection)
-      }
-    }
+    wakeStarved(this.context, (connection) => {
+      connection.events |= EVENT_WRITABLE
+      this.#markDirty(connection)
+    })
   }
 
   #settle(connection: Connection, now: number): void {
@@ -373,9 +373,10 @@ export class Stack {
       if (this.#closed) return
     }
     if (connection.subflows.length === 0 && connection.state === 'M_CLOSED') {
-      if (connection.rcv.queue === 0 || connection.detached) this.#forget(connection)
+      if (connection.rcv.released || connection.detached) this.#forget(connection)
       return
     }
+    rest(this.context, connection)
     if (isInTimeWait(connection)) this.#keepTimeWait(connection)
     this.#deadlines.set(connection, connectionDeadline(connection))
   }

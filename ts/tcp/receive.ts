@@ -1,11 +1,13 @@
 // The receiver: puts text into the ofo queue, follows RCV.NXT, remembers what SACK and D-SACK should
 // tell, and decides when an ACK is owed. RFC 9293 §3.10.7.4 (seventh check), RFC 2018, RFC 5681 §4.2.
 
+import { COALESCE_BYPASS } from '../core/core.js'
 import {
   insertDuplicate,
   insertRefused,
   nextRecord,
   queueEnd,
+  queueHead,
   recordEndOffset,
   recordOffset,
   runEnd,
@@ -38,9 +40,33 @@ export function finAckMayWait(tcb: Tcb, now: number): void {
   if (ack.unacked < Math.min(rcv.mss, 1400)) oweAckLater(tcb, now)
 }
 
-/** End of the contiguous text in the queue. */
-export function contiguousEnd(tcb: Tcb): number {
-  return queueEnd(tcb.core, tcb.rcv.queue)
+/** Takes a queue for text, unless there is one; false = the core has none left. */
+export function takeQueue(tcb: Tcb): boolean {
+  const { rcv, core } = tcb
+  if (rcv.queue === 0) rcv.queue = core.kernel.mptcp_queue_take(COALESCE_BYPASS, emptyAt(tcb))
+  return rcv.queue !== 0
+}
+
+/** Gives the queue back, with whatever lies in it. */
+export function releaseQueue(tcb: Tcb): void {
+  const { rcv, core } = tcb
+  if (rcv.queue !== 0) core.kernel.mptcp_queue_release(rcv.queue)
+  rcv.queue = 0
+}
+
+/** Where an empty queue stands: behind all the text that came in order. A FIN is no text. */
+function emptyAt({ rcv }: Tcb): number {
+  return rcv.fin >= 0 && rcv.nxt > rcv.fin ? rcv.fin : Math.max(rcv.nxt, 1)
+}
+
+/** The first byte of text that has not been passed up. */
+export function firstPending(tcb: Tcb): number {
+  return tcb.rcv.queue === 0 ? emptyAt(tcb) : queueHead(tcb.core, tcb.rcv.queue)
+}
+
+/** Bytes of text that are in order and not passed up. */
+export function pendingBytes({ core, rcv }: Tcb): number {
+  return rcv.queue === 0 ? 0 : queueEnd(core, rcv.queue) - queueHead(core, rcv.queue)
 }
 
 /** Cuts a chain at `right`: what lies beyond the window is not kept. */
@@ -72,8 +98,8 @@ function cutAt(tcb: Tcb, chain: number, right: number): number {
 }
 
 /**
- * Takes over a segment's text: `chain` holds `length` bytes from `offset` on. Returns whether
- * RCV.NXT moved.
+ * Takes over a segment's text, for which there is a queue: `chain` holds `length` bytes from `offset` on.
+ * Returns whether RCV.NXT moved.
  */
 export function textArrives(
   tcb: Tcb,
@@ -98,7 +124,7 @@ export function textArrives(
   tcb.stats.bytesReceived += fresh
   tcb.stats.dataSegmentsReceived++
   tcb.stats.dataReceivedAt = now
-  rcv.nxt = Math.max(rcv.nxt, contiguousEnd(tcb))
+  rcv.nxt = Math.max(rcv.nxt, queueEnd(core, rcv.queue))
   ack.unacked += fresh
   ack.mayWait ||= tcb.state !== 'SYN-RECEIVED'
 
@@ -162,6 +188,7 @@ export function sackRanges(tcb: Tcb, most: number): number[] {
   if (rcv.duplicateRight > rcv.duplicateLeft) {
     ranges.push(rcv.duplicateLeft, rcv.duplicateRight)
   }
+  if (rcv.queue === 0) return ranges
   const first = ranges.length
   for (const offset of rcv.recentRuns) {
     if (ranges.length >= most * 2) break
