@@ -135,6 +135,13 @@ describe('layers', () => {
     expect(upward).toEqual([])
   })
 
+  it("the core's memory map stays inside the core", () => {
+    const outside = imports
+      .filter(({ from, to }) => to === 'core/layout.ts' && folderOf(from) !== 'core')
+      .map(({ from }) => from)
+    expect(outside).toEqual([])
+  })
+
   it('no files import one another in a circle', () => {
     expect(findCircle(edgesOf(imports))).toBeNull()
   })

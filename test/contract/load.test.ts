@@ -84,6 +84,23 @@ describe('loading', () => {
     }
   })
 
+  it.each(BACKENDS)(
+    '%s: has accounts and queues for as many connections as asked for',
+    (backend) => {
+      const memoryBytes = 2 * 1024 * 1024
+      const core = loadMptcpCoreSync({ backend, memoryBytes, maxActiveConnections: 100 })
+      const free = (name: keyof typeof HEADER_WORDS) => core.u32[(HEADER >> 2) + HEADER_WORDS[name]]
+      expect(free('ACCOUNTS_FREE')).toBe(200)
+      expect(free('QUEUES_FREE')).toBe(400)
+      expect(free('SLOTS_FREE')).toBeGreaterThan(0.7 * (memoryBytes / 2048))
+      for (const maxActiveConnections of [0, -1, 1.5, Number.NaN, 5000]) {
+        expect(() => loadMptcpCoreSync({ backend, memoryBytes, maxActiveConnections })).toThrow(
+          RangeError,
+        )
+      }
+    },
+  )
+
   it.each(BACKENDS)('%s: writes the layout into the header and resets', (backend) => {
     const memoryBytes = 2 * 1024 * 1024
     const core = loadMptcpCoreSync({ backend, memoryBytes })

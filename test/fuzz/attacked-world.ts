@@ -104,7 +104,9 @@ export class AttackedWorld {
         memoryBytes: MEMORY_BYTES,
         checksum: (mode & 2) !== 0,
         timestamps: (mode & 16) === 0,
-        ...((mode & 8) === 0 ? {} : { sendBufferBytes: 4096, receiveBufferBytes: 4096 }),
+        ...((mode & 8) === 0
+          ? {}
+          : { sendBufferBytes: 4096, receiveBufferBytes: 4096, maxActiveConnections: 1 }),
         ...((mode & 32) === 0 ? {} : { maxSubflows: 2, maxAddAddrAccepted: 1 }),
       })
       return { name, stack, bsd: new MptcpBsd(stack), links, fd: -1, reads: true }

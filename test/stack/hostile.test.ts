@@ -166,7 +166,7 @@ function receivesIfItFits(c: Conversation, spec: SegmentSpec, index: number): vo
 }
 
 function take(c: Conversation, each: Step): void {
-  const open = c.connection !== undefined && c.connection.snd.account !== 0
+  const open = c.connection !== undefined && !c.connection.snd.released
   switch (each.kind) {
     case 'segment':
       receivesIfItFits(c, each.spec, each.peer)

@@ -50,6 +50,7 @@ const host: fc.Arbitrary<StackSpec> = fc.record({
   receiveBufferBytes: fc.constantFrom(16 * KiB, 64 * KiB, 1024 * KiB),
   sendBufferBytes: fc.constantFrom(8 * KiB, 64 * KiB, 1024 * KiB),
   memoryBytes: fc.constantFrom(2 * KiB * KiB, 8 * KiB * KiB),
+  maxActiveConnections: fc.constantFrom(undefined, undefined, 1),
 })
 
 const run = fc.record({

@@ -102,6 +102,9 @@ export interface AppOptions {
   answer?: boolean
 }
 
+/** What is read lies here until it is compared, at once. */
+const READ = new Uint8Array(65536)
+
 /** An application on one end of a connection: writes `out`, reads and compares, then lets go. */
 export class App {
   readonly stack: Stack
@@ -117,7 +120,6 @@ export class App {
   paused: boolean
   hold: boolean
   readonly #options: AppOptions
-  readonly #buffer = new Uint8Array(65536)
 
   constructor(stack: Stack, options: AppOptions) {
     this.stack = stack
@@ -162,18 +164,18 @@ export class App {
     const { connection, stack } = this
     if (this.paused && limit === Number.POSITIVE_INFINITY) return 0
     let total = 0
-    while (connection.rcv.queue !== 0 && total < limit) {
-      const room = this.#buffer.subarray(0, Math.min(this.#buffer.length, limit - total))
+    while (total < limit) {
+      const room = READ.subarray(0, Math.min(READ.length, limit - total))
       const count = read(stack.context, connection, room)
       if (count === 0) break
       this.#compare(count)
       total += count
     }
-    if (connection.rcv.finReached && connection.rcv.queue !== 0) this.ended = true
+    if (connection.rcv.finReached && !connection.rcv.released) this.ended = true
     if (connection.rcv.finReached && this.received === this.#options.expected.length) {
       this.ended = true
     }
-    if (total > 0 && connection.rcv.queue !== 0) {
+    if (total > 0 && !connection.rcv.released) {
       adjustBuffer(stack.context, connection, stack.clock.now())
       oweWindowUpdate(stack.context, connection)
       if (connection.rcv.windowOwed) stack.touch(connection)
@@ -185,7 +187,7 @@ export class App {
     const { connection, stack } = this
     const { out, answer } = this.#options
     if (answer && !this.ended) return
-    if (connection.snd.account === 0) return
+    if (connection.snd.released) return
     while (this.written < out.length) {
       const count = append(stack.context, connection, out.subarray(this.written))
       if (count === 0) break
@@ -197,7 +199,7 @@ export class App {
 
   #compare(count: number): void {
     const { expected } = this.#options
-    const got = Buffer.from(this.#buffer.buffer, this.#buffer.byteOffset, count)
+    const got = Buffer.from(READ.buffer, READ.byteOffset, count)
     const want = expected.subarray(this.received, this.received + count)
     if (this.wrongAt < 0 && Buffer.compare(got, want) !== 0) {
       let i = 0

@@ -3,13 +3,8 @@
 
 import { createHash, createHmac } from 'node:crypto'
 import { COALESCE_BYPASS, type MptcpCore } from '../core/core.js'
-import {
-  RECORD_LENGTH,
-  RECORD_OFFSET,
-  SCRATCH,
-  STAGING_RECEIVE,
-  STAGING_SEND,
-} from '../core/layout.js'
+import { setRecordLength, setRecordOffset } from '../core/records.js'
+import { SCRATCH, STAGING_RECEIVE, STAGING_SEND } from '../core/staging.js'
 
 export interface BenchTask {
   readonly name: string
@@ -192,7 +187,7 @@ function randomOrder(): Arrival[] {
 
 /** Inserts every arrival into an empty queue; making the records and freeing them is not timed. */
 function queueTask(core: MptcpCore, name: string, arrivals: Arrival[]): BenchTask {
-  const { kernel, u32, f64 } = core
+  const { kernel } = core
   const records = new Uint32Array(arrivals.length)
   const hints = Uint8Array.from(arrivals, ({ subflow }) => subflow)
   let queue = 0
@@ -206,11 +201,11 @@ function queueTask(core: MptcpCore, name: string, arrivals: Arrival[]): BenchTas
       queue = kernel.mptcp_queue_take(COALESCE_BYPASS, 0)
       // All the records are slices of one slot: inserting does not look at the bytes.
       const slot = kernel.mptcp_record_take(account, 0)
-      u32[(slot + RECORD_LENGTH) >> 2] = SEGMENT_BYTES
+      setRecordLength(core, slot, SEGMENT_BYTES)
       for (const [turn, { index }] of arrivals.entries()) {
         const record = kernel.mptcp_record_slice(slot, 0, SEGMENT_BYTES)
         if (record === 0) throw new Error('the bench memory has too few records')
-        f64[(record + RECORD_OFFSET) >> 3] = index * SEGMENT_BYTES
+        setRecordOffset(core, record, index * SEGMENT_BYTES)
         records[turn] = record
       }
       kernel.mptcp_record_free(slot)

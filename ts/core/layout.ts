@@ -126,28 +126,41 @@ export interface CoreLayout {
   readonly words: Readonly<Record<keyof typeof HEADER_WORDS, number>>
 }
 
-/** Sizes every table for a block of `memoryBytes`; RangeError outside the limits above. */
-export function layOut(memoryBytes: number): CoreLayout {
+/** What one active connection may hold: an account each way, and queues for itself and its subflows. */
+const ACCOUNTS_PER_CONNECTION = 2
+const QUEUES_PER_CONNECTION = 4
+const CONNECTION_BYTES =
+  ACCOUNTS_PER_CONNECTION * ACCOUNT_BYTES + QUEUES_PER_CONNECTION * QUEUE_BYTES
+/** By default so many slots an active connection. */
+const SLOTS_PER_CONNECTION = 16
+/** Fewer are no use: the reserve would be empty. */
+const LEAST_SLOTS = 64
+
+/**
+ * Sizes every table for a block of `memoryBytes`, of which `maxActiveConnections` (default: a sixteenth of
+ * the slots) may have data under way; RangeError outside the limits above, or if too few slots are left.
+ */
+export function layOut(memoryBytes: number, maxActiveConnections?: number): CoreLayout {
   if (!(memoryBytes >= MEMORY_MIN_BYTES && memoryBytes <= MEMORY_MAX_BYTES)) {
     throw new RangeError(
       `memoryBytes must be from ${MEMORY_MIN_BYTES} to ${MEMORY_MAX_BYTES}, not ${memoryBytes}`,
     )
   }
-  // For each slot: itself, its entry, two records, one run, one extension and its place in the freed
-  // list, a quarter of a queue, an eighth of an account.
-  const perSlot =
-    SLOT_BYTES +
-    SLOT_META_BYTES +
-    2 * RECORD_BYTES +
-    RUN_BYTES +
-    2 * EXTENSION_BYTES +
-    QUEUE_BYTES / 4 +
-    ACCOUNT_BYTES / 8
-  const slotCount = Math.floor((memoryBytes - TABLES - SLOT_BYTES - 1024) / perSlot)
+  // For each slot: itself, its entry, two records, one run, one extension and its place in the freed list.
+  const perSlot = SLOT_BYTES + SLOT_META_BYTES + 2 * RECORD_BYTES + RUN_BYTES + 2 * EXTENSION_BYTES
+  const room = memoryBytes - TABLES - SLOT_BYTES - 1024
+  const connections =
+    maxActiveConnections ?? Math.floor(room / (SLOTS_PER_CONNECTION * perSlot + CONNECTION_BYTES))
+  const slotCount = Math.floor((room - connections * CONNECTION_BYTES) / perSlot)
+  if (!Number.isInteger(connections) || connections < 1 || slotCount < LEAST_SLOTS) {
+    throw new RangeError(
+      `maxActiveConnections must be a whole number that memoryBytes has room for, not ${connections}`,
+    )
+  }
   const recordCount = 2 * slotCount
   const extensionCount = slotCount
-  const queueCount = Math.max(8, slotCount >> 2)
-  const accountCount = Math.max(4, slotCount >> 3)
+  const queueCount = QUEUES_PER_CONNECTION * connections
+  const accountCount = ACCOUNTS_PER_CONNECTION * connections
   let at = TABLES
   const place = (bytes: number, align: number): number => {
     const start = Math.ceil(at / align) * align

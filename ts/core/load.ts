@@ -32,6 +32,11 @@ export interface MptcpCoreOptions {
    * to 2 GiB less 64 KiB. All payload that a stack buffers lies in it.
    */
   readonly memoryBytes?: number
+  /**
+   * Connections that may have data under way at once, 416 bytes of that memory each: those that have none
+   * take none. Default: one for each 32 KiB or so.
+   */
+  readonly maxActiveConnections?: number
   /** The bytes of core.wasm, where the file in the package cannot be had (a bundle, a browser). */
   readonly wasm?: ArrayBuffer | ArrayBufferView
 }
@@ -42,13 +47,12 @@ export interface MptcpCoreOptions {
  *
  * @throws {Error} (as a rejection) with code 'ERR_MPTCP_CORE' if the backend or MPTCP_CORE is not one of
  * 'auto', 'wasm' and 'js', or the WASM module cannot be loaded here.
- * @throws {RangeError} (as a rejection) if `memoryBytes` is out of range.
+ * @throws {RangeError} (as a rejection) if `memoryBytes` or `maxActiveConnections` is out of range.
  */
 export async function loadMptcpCore(options: MptcpCoreOptions = {}): Promise<MptcpCore> {
-  const { backend, memoryBytes, wasm } = options
-  if (chooseBackend(backend, environmentVariable('MPTCP_CORE')) === 'js')
-    return open(null, memoryBytes)
-  return open(wasm ? await compileModule(wasm) : await fetchedModule(), memoryBytes)
+  const { backend, wasm } = options
+  if (chooseBackend(backend, environmentVariable('MPTCP_CORE')) === 'js') return open(null, options)
+  return open(wasm ? await compileModule(wasm) : await fetchedModule(), options)
 }
 
 /**
@@ -56,9 +60,8 @@ export async function loadMptcpCore(options: MptcpCoreOptions = {}): Promise<Mpt
  * has no core.wasm at once: there 'wasm' needs its bytes, and without them 'auto' warns and means 'js'.
  */
 export function loadMptcpCoreSync(options: MptcpCoreOptions = {}): MptcpCore {
-  const { backend = 'auto', memoryBytes, wasm } = options
-  if (chooseBackend(backend, environmentVariable('MPTCP_CORE')) === 'js')
-    return open(null, memoryBytes)
+  const { backend = 'auto', wasm } = options
+  if (chooseBackend(backend, environmentVariable('MPTCP_CORE')) === 'js') return open(null, options)
   const module = wasm ? compileModuleSync(wasm) : compiledModule()
   if (module === null) {
     const error = coreError(
@@ -67,7 +70,7 @@ export function loadMptcpCoreSync(options: MptcpCoreOptions = {}): MptcpCore {
     if (backend === 'wasm') throw error
     warn(`${error.message}. Until then the core is the one in JavaScript`)
   }
-  return open(module, memoryBytes)
+  return open(module, options)
 }
 
 /** What `asked` means where the environment says `preset` and SIMD is there or not. */
@@ -92,8 +95,12 @@ function backendNamed(name: string, source: string): MptcpBackend {
 }
 
 /** Over a module of WebAssembly; null = in JavaScript. */
-function open(module: WebAssembly.Module | null, memoryBytes = MEMORY_MIN_BYTES): MptcpCore {
-  const { words, memoryBytes: bytes } = layOut(Math.ceil(memoryBytes / PAGE_BYTES) * PAGE_BYTES)
+function open(
+  module: WebAssembly.Module | null,
+  { memoryBytes = MEMORY_MIN_BYTES, maxActiveConnections }: MptcpCoreOptions,
+): MptcpCore {
+  const pages = Math.ceil(memoryBytes / PAGE_BYTES)
+  const { words, memoryBytes: bytes } = layOut(pages * PAGE_BYTES, maxActiveConnections)
   let kernel: MptcpKernel
   let memory: ArrayBuffer
   if (module !== null) {

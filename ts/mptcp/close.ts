@@ -15,6 +15,7 @@ import {
   type SubflowRecord,
 } from './connection.js'
 import type { Context } from './context.js'
+import { giveBackReceiving, giveBackSending } from './idle.js'
 import { clearMappings } from './mapping.js'
 import { subflowEnded } from './path-manager/events.js'
 import { dropUnread } from './receive-queue.js'
@@ -198,27 +199,24 @@ export function isForsaken(connection: Connection): boolean {
 
 /** Nothing is left of it but what the application has not read: subflows hold nothing for it any more. */
 export function isReleased(connection: Connection): boolean {
-  return connection.snd.account === 0
+  return connection.snd.released
 }
 
 function releaseSending(context: Context, connection: Connection): void {
   const { snd } = connection
-  if (snd.account === 0) return
+  if (snd.released) return
+  snd.released = true
   releaseSendQueue(context, connection)
-  context.core.kernel.mptcp_account_release(snd.account)
-  snd.account = 0
+  giveBackSending(context, connection)
   connection.reinjections.length = 0
 }
 
 /** Gives the receive queue back: all is read, or nobody will read. */
 export function releaseReceiving(context: Context, connection: Connection): void {
   const { rcv } = connection
-  if (rcv.queue === 0) return
-  rcv.finalEnd = receivedEnd(context, connection)
-  context.core.kernel.mptcp_queue_release(rcv.queue)
-  rcv.queue = 0
-  context.core.kernel.mptcp_account_release(rcv.account)
-  rcv.account = 0
+  if (rcv.released) return
+  rcv.released = true
+  giveBackReceiving(context, connection)
 }
 
 /** Frees everything at once, without a segment: the stack closes. */
@@ -228,6 +226,9 @@ export function releaseConnection(context: Context, connection: Connection): voi
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
   releaseSending(context, connection)
   releaseReceiving(context, connection)
+  context.resting.delete(connection)
+  context.starved.delete(connection)
+  context.unserved.delete(connection)
   connection.state = 'M_CLOSED'
 }
 

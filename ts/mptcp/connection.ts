@@ -2,7 +2,7 @@
 // numbers (IDSN = 0, first byte = 1). A plain TCP connection is this with one subflow and an infinite
 // mapping from byte 1.
 
-import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import { queueEnd, queueHead } from '../core/records.js'
 import type { Fifo } from '../tcp/fifo.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
@@ -100,7 +100,10 @@ export interface Connection {
     fin: number
     /** Records that hold [una, end), in order. */
     readonly records: Fifo<number>
+    /** Charged with what is held; 0 while the connection is idle (idle.ts). */
     account: number
+    /** Nothing is taken for sending any more, and nothing held. */
+    released: boolean
     /** Most bytes held: SO_SNDBUF. */
     bufferBytes: number
     noDelay: boolean
@@ -125,9 +128,16 @@ export interface Connection {
   }
 
   rcv: {
-    /** The core's ofo queue in data offsets: what is in order waits here for the application. */
+    /**
+     * The core's ofo queue in data offsets: what is in order waits here for the application. It and the
+     * account that its bytes are charged to are 0 while the connection is idle (idle.ts).
+     */
     queue: number
     account: number
+    /** While there is no queue: all before this offset has come and was read. */
+    emptyAt: number
+    /** Nothing is received any more, and nothing held. */
+    released: boolean
     /** Right edge told to the peer; never moves back. */
     right: number
     /** Current size of the receive buffer, bytes: grows with what the application reads. */
@@ -150,8 +160,6 @@ export interface Connection {
     /** The application has shut its receiving side: data is acknowledged and dropped. */
     shut: boolean
     fallbackDelta: number
-    /** `receivedEnd` once the queue is released. */
-    finalEnd: number
   }
 
   readonly reinjections: Reinjection[]
@@ -202,18 +210,18 @@ export interface Connection {
 
 /** End of the data received in order: what a DATA_ACK tells, the DATA_FIN apart. */
 export function receivedEnd(context: Context, connection: Connection): number {
-  const { queue, finalEnd } = connection.rcv
-  return queue === 0 ? finalEnd : context.core.f64[(queue + QUEUE_END_OFFSET) >> 3]
+  const { queue, emptyAt } = connection.rcv
+  return queue === 0 ? emptyAt : queueEnd(context.core, queue)
 }
 
 /** The first data offset that the application has not read. */
 export function readOffset(context: Context, connection: Connection): number {
-  return context.core.f64[(connection.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
+  const { queue, emptyAt } = connection.rcv
+  return queue === 0 ? emptyAt : queueHead(context.core, queue)
 }
 
 /** Bytes that the application can read now. */
 export function readableBytes(context: Context, connection: Connection): number {
-  if (connection.rcv.queue === 0) return 0
   return receivedEnd(context, connection) - readOffset(context, connection)
 }
 

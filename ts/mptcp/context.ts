@@ -79,6 +79,12 @@ export interface Context {
   readonly extensions: (Mapping | null)[]
   /** Connections that found no memory to send with: they get another turn once there is some. */
   readonly starved: Set<Connection>
+  /** Connections that found no account to send with: as `starved`, first come, first served. */
+  readonly unserved: Set<Connection>
+  /** Connections that have a queue and an account for receiving (idle.ts). */
+  readonly receiving: Set<Connection>
+  /** Connections that hold accounts and queues with nothing in them, the longest first (idle.ts). */
+  readonly resting: Set<Connection>
   /** The paths of this host, in the order of the links. */
   readonly paths: readonly LocalPath[]
   /**

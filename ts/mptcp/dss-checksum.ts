@@ -2,7 +2,7 @@
 // sums that their records keep since they were copied.
 
 import type { MptcpCore } from '../core/core.js'
-import { RECORD_LENGTH, RECORD_NEXT, RECORD_POINTER } from '../core/layout.js'
+import { nextRecord, recordLength, recordPointer } from '../core/records.js'
 import { fold } from '../wire/ip.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
 
@@ -32,21 +32,21 @@ export function pseudoHeaderSum(
 
 /** Sum of the first `length` bytes of a chain; of all of it if it holds fewer. */
 export function chainSum(core: MptcpCore, chain: number, length: number): number {
-  const { u32, kernel } = core
+  const { kernel } = core
   let sum = 0
   let at = 0
   let record = chain
   while (record !== 0 && at < length) {
-    const whole = u32[(record + RECORD_LENGTH) >> 2]
+    const whole = recordLength(core, record)
     const count = Math.min(whole, length - at)
     const part =
       count === whole
         ? kernel.mptcp_record_sum(record)
-        : kernel.mptcp_checksum(u32[(record + RECORD_POINTER) >> 2], count, 0)
+        : kernel.mptcp_checksum(recordPointer(core, record), count, 0)
     // Bytes at an odd place count in the other half of their word.
     sum += at & 1 ? ((part & 0xff) << 8) | (part >> 8) : part
     at += count
-    record = u32[(record + RECORD_NEXT) >> 2]
+    record = nextRecord(core, record)
   }
   return fold(sum)
 }

@@ -101,7 +101,7 @@ function announceWindow(
 ): number {
   const { rcv } = connection
   const { tcb } = subflow
-  if (rcv.queue === 0) return 0
+  if (rcv.released) return 0
   const edge = windowEdge(context, connection)
   const from = dataAck(context, connection)
   const window = Math.max(0, edge - from)

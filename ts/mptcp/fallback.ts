@@ -1,8 +1,8 @@
 // Falling back to plain TCP, RFC 8684 §3.7: one infinite mapping over the same queues. From then on the
 // first subflow's ACKs free the send buffer, and its FIN ends the data.
 
-import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
 import type { CounterName } from '../counters.js'
+import { firstPending } from '../tcp/receive.js'
 import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { clearMappings } from './mapping.js'
@@ -19,7 +19,6 @@ export function fallBack(
   counter: CounterName | null,
 ): void {
   if (connection.mode === 'fallback') return
-  const { core } = context
   const wasMptcp = connection.mode === 'mptcp'
   connection.mode = 'fallback'
   connection.fallbackReason = counter
@@ -30,9 +29,8 @@ export function fallBack(
   clearMappings(context, subflow.mappings)
 
   // Receiving: the next subflow byte is the next data byte.
-  if (subflow.tcb.rcv.queue !== 0 && wasMptcp) {
-    const head = core.f64[(subflow.tcb.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
-    connection.rcv.fallbackDelta = receivedEnd(context, connection) - head
+  if (!subflow.tcb.rcv.released && wasMptcp) {
+    connection.rcv.fallbackDelta = receivedEnd(context, connection) - firstPending(subflow.tcb)
   }
   // Sending: chunks already given to the subflow keep their place; what follows continues them.
   // A DATA_FIN that was sent took no byte of the subflow.
@@ -45,11 +43,4 @@ export function fallBack(
   timers.retransmit = Number.POSITIVE_INFINITY
   timers.dataFin = Number.POSITIVE_INFINITY
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
-}
-
-/** Bytes of the subflow that are in order and not passed up: what a fallback would hand over. */
-export function pendingBytes(context: Context, subflow: Subflow): number {
-  const { f64 } = context.core
-  const { queue } = subflow.tcb.rcv
-  return f64[(queue + QUEUE_END_OFFSET) >> 3] - f64[(queue + QUEUE_HEAD_OFFSET) >> 3]
 }

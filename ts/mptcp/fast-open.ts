@@ -18,6 +18,7 @@ import type { FastOpenOption, Segment } from '../wire/segment.js'
 import { emittedLength, MAX_OPTION_BYTES, noOptions } from '../wire/tcp-options.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
+import { readyToReceive } from './idle.js'
 import { addMapping } from './mapping.js'
 import { CHUNK_PLAIN, mpCapable } from './options.js'
 import { deliver } from './receive-queue.js'
@@ -153,6 +154,8 @@ export function takeSynData(
     connection.snd.right = tcb.snd.right
   }
   if (payloadLength === 0) return
+  // Without memory the SYN/ACK acknowledges the SYN alone, and the data comes again.
+  if (!readyToReceive(context, connection, subflow)) return
   const chain = context.core.kernel.mptcp_payload_take(
     connection.rcv.account,
     0,
@@ -163,7 +166,6 @@ export function takeSynData(
     0,
     0,
   )
-  // Without memory the SYN/ACK acknowledges the SYN alone, and the data comes again.
   if (chain === 0) return
   textArrives(tcb, chain, 1, payloadLength, now)
   const taken = tcb.rcv.nxt - 1

@@ -12,14 +12,14 @@ import {
   SYN_ACKED,
   TEXT,
 } from '../tcp/outcome.js'
-import { finAckMayWait, oweAckLater, oweAckNow } from '../tcp/receive.js'
+import { finAckMayWait, oweAckLater, oweAckNow, pendingBytes } from '../tcp/receive.js'
 import { ACK_NOW } from '../tcp/tcb.js'
 import { MP_FAIL, MP_FASTCLOSE, MP_TCPRST, type MpFailOption } from '../wire/mptcp-options.js'
 import { ACK, FIN, RST, type Segment, SYN } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
-import { fallBack, pendingBytes } from './fallback.js'
+import { fallBack } from './fallback.js'
 import { synDataAnswered } from './fast-open.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
 import { joinAckVerdict, joinSynAckArrived, RESET_MIDDLEBOX, RESET_MPTCP_ERROR } from './mp-join.js'
@@ -210,7 +210,7 @@ function passUp(
   segment: Segment,
   now: number,
 ): void {
-  if (subflow.tcb.rcv.queue === 0 || connection.rcv.queue === 0) return
+  if (subflow.tcb.rcv.released || connection.rcv.released) return
   if (connection.mode === 'undecided' || subflow.resetOwed !== null) return
   if (hasFailed(subflow)) return
   const verdict = deliver(context, connection, subflow)
@@ -256,7 +256,7 @@ function unmapped(
     } else subflow.resetOwed = RESET_MIDDLEBOX
     return
   }
-  if (pendingBytes(context, subflow) >= connection.rcv.buffer) {
+  if (pendingBytes(subflow.tcb) >= connection.rcv.buffer) {
     context.counters.UnmappedReset++
     subflow.resetOwed = RESET_MIDDLEBOX
   }

@@ -1,7 +1,6 @@
 // Making connections and subflows: what both roles need, on both ends of MP_CAPABLE and MP_JOIN.
 
-import { COALESCE_ABUT, COALESCE_BYPASS, COALESCE_EQUAL } from '../core/core.js'
-import { HEADER, HEADER_WORDS, SLOT_BYTES } from '../core/layout.js'
+import { SLOT_BYTES, slotsFree } from '../core/pools.js'
 import { Fifo } from '../tcp/fifo.js'
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import { open as openTcb } from '../tcp/syn-sent.js'
@@ -18,8 +17,6 @@ import { idsnWords, makeKey, takeKey } from './token.js'
 
 /** First receive window, bytes: it grows with what the application reads. */
 const INITIAL_RECEIVE_BUFFER = 256 * 1024
-/** Payload bytes of a slot that may be counted on: segments of an Ethernet MTU leave the rest unused. */
-const USED_SLOT_BYTES = 1300
 
 let nextConnectionId = 1
 
@@ -40,31 +37,13 @@ export interface OpenOptions {
 
 /** Bytes that a connection announces at first. */
 export function firstReceiveWindow({ core, config }: Context): number {
-  const free = core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * (SLOT_BYTES / 4)
+  const free = slotsFree(core) * (SLOT_BYTES / 4)
   return Math.max(4096, Math.min(INITIAL_RECEIVE_BUFFER, config.receiveBufferBytes, free))
 }
 
-/** A connection without subflows; null if the core's memory has no room for one. */
-export function createConnection(context: Context, options: OpenOptions): Connection | null {
-  const { core, config } = context
-  const { kernel } = core
-  const mode =
-    config.coalesceKey !== null
-      ? COALESCE_EQUAL
-      : config.coalesce === 'dss'
-        ? COALESCE_ABUT
-        : COALESCE_BYPASS
-  const queue = kernel.mptcp_queue_take(mode, 1)
-  // Twice what the window holds, in slots: records that wait below a hole count as well.
-  const receiveSlots = Math.ceil((2 * config.receiveBufferBytes) / USED_SLOT_BYTES) + 16
-  const sendSlots = Math.ceil(config.sendBufferBytes / SLOT_BYTES) + 16
-  const receiveAccount = queue === 0 ? 0 : kernel.mptcp_account_take(receiveSlots)
-  const sendAccount = receiveAccount === 0 ? 0 : kernel.mptcp_account_take(sendSlots)
-  if (sendAccount === 0) {
-    if (receiveAccount !== 0) kernel.mptcp_account_release(receiveAccount)
-    if (queue !== 0) kernel.mptcp_queue_release(queue)
-    return null
-  }
+/** A connection without subflows. It takes none of the core's memory before its first byte. */
+export function createConnection(context: Context, options: OpenOptions): Connection {
+  const { config } = context
   const connection: Connection = {
     id: nextConnectionId++,
     role: options.role,
@@ -99,7 +78,8 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       right: 1,
       fin: -1,
       records: new Fifo<number>(),
-      account: sendAccount,
+      account: 0,
+      released: false,
       bufferBytes: config.sendBufferBytes,
       noDelay: false,
       cork: false,
@@ -114,8 +94,10 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       infiniteMappingOwed: false,
     },
     rcv: {
-      queue,
-      account: receiveAccount,
+      queue: 0,
+      account: 0,
+      emptyAt: 1,
+      released: false,
       right: 1,
       buffer: firstReceiveWindow(context),
       bufferMost: config.receiveBufferBytes,
@@ -128,7 +110,6 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       windowOwed: false,
       shut: false,
       fallbackDelta: 0,
-      finalEnd: 1,
     },
     reinjections: [],
     timers: {
@@ -188,22 +169,15 @@ export function takeRemoteKey(context: Context, connection: Connection, key: Uin
   connection.remoteIdsnLow = low
 }
 
-/** The TCP of a new subflow on `path`; null if the core has no queue left. */
-export function createSubflowTcb(
-  context: Context,
-  connection: Connection,
-  path: LocalPath,
-): Tcb | null {
+/** The TCP of a new subflow on `path`. */
+export function createSubflowTcb(context: Context, connection: Connection, path: LocalPath): Tcb {
   const { core, counters, config, random } = context
-  const queue = core.kernel.mptcp_queue_take(COALESCE_BYPASS, 1)
-  if (queue === 0) return null
   return createTcb({
     core,
     counters,
     iss: random.uint32(),
     timestampBase: random.uint32(),
     pathMss: Math.min(path.mss, connection.settings.maxSegment || path.mss),
-    receiveQueue: queue,
     receiveShift: shiftFor(config.receiveBufferBytes),
     receiveWindow: Math.min(connection.rcv.buffer, 0xffff),
     congestion: connection.settings.congestion ?? config.congestion,
@@ -221,7 +195,7 @@ export function noteInitial({ pathManager }: Connection, { path, localPort }: Su
   pathManager.localPort = localPort
 }
 
-/** Opens a subflow from here: the SYN leaves in this turn. Null if memory or ports ran out. */
+/** Opens a subflow from here: the SYN leaves in this turn. Null if ports ran out. */
 export function openSubflow(
   context: Context,
   connection: Connection,
@@ -231,13 +205,9 @@ export function openSubflow(
   now: number,
   options: { localAddressId: number; remoteAddressId: number; backup: boolean; localPort?: number },
 ): Subflow | null {
-  const tcb = createSubflowTcb(context, connection, path)
-  if (tcb === null) return null
   const localPort = options.localPort ?? context.takePort(path.address, remote, remotePort)
-  if (localPort === 0) {
-    context.core.kernel.mptcp_queue_release(tcb.rcv.queue)
-    return null
-  }
+  if (localPort === 0) return null
+  const tcb = createSubflowTcb(context, connection, path)
   const subflow = createSubflow({
     id: connection.nextSubflowId++,
     tcb,

@@ -1,7 +1,7 @@
 // The MPTCP options of one acceptable segment: DATA_ACKs, mappings, the end of the data, addresses,
 // priorities, failures. RFC 8684 §3.3 to §3.7. Leaves notes in the state, as input.ts does.
 
-import { oweAckNow } from '../tcp/receive.js'
+import { firstPending, oweAckNow } from '../tcp/receive.js'
 import { windowOf } from '../tcp/window.js'
 import {
   ADD_ADDR,
@@ -26,7 +26,6 @@ import { RESET_MIDDLEBOX, RESET_MPTCP_ERROR, RESET_UNSPECIFIED } from './mp-join
 import { fullyEstablished } from './path-manager/events.js'
 import { addAddrArrived, prioArrived, removeAddrArrived } from './path-manager/peer-addresses.js'
 import { mappedOffset } from './receive-queue.js'
-import { consumed } from './reinject.js'
 import { dataAcknowledged } from './send-queue.js'
 import { hasFailed, type Subflow } from './subflow.js'
 import { equalBytes } from './token.js'
@@ -194,7 +193,7 @@ function takeMapping(
   checksum: number | null,
   dataFin: boolean,
 ): void {
-  if (subflow.tcb.rcv.queue === 0) return
+  if (subflow.tcb.rcv.released) return
   if (subflowOffset < 1 + subflow.synDataReceived || (connection.checksum && checksum === null)) {
     context.counters.DSSNoMatchTCP++
     subflow.resetOwed = RESET_MPTCP_ERROR
@@ -208,7 +207,7 @@ function takeMapping(
     dataOffset,
     connection.checksum ? checksum : null,
     dataFin,
-    consumed(context, subflow),
+    firstPending(subflow.tcb),
   )
   switch (verdict) {
     case 'MAPPING_OK':

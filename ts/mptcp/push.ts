@@ -74,7 +74,7 @@ function fallbackEdge(connection: Connection): number {
 /** Maps new data to subflows for as long as the peer's window and a scheduler's choice allow. */
 function pushPending(context: Context, connection: Connection, now: number): void {
   const { snd } = connection
-  if (snd.account === 0) return
+  if (snd.released) return
   while (true) {
     let reinjection = nextReinjection(connection)
     const fresh = Math.min(snd.end, snd.right) - snd.nxt

@@ -9,20 +9,21 @@ import {
   INSERTED_TAIL,
   KEY_NONE,
 } from '../core/core.js'
+import { slotsFree } from '../core/pools.js'
 import {
-  HEADER,
-  HEADER_WORDS,
-  QUEUE_END_OFFSET,
-  QUEUE_FIRST_RUN,
-  QUEUE_HEAD_OFFSET,
-  RECORD_EXTENSION,
-  RECORD_KEY,
-  RECORD_LENGTH,
-  RECORD_NEXT,
-  RECORD_OFFSET,
-  RECORD_POINTER,
-  RUN_FIRST,
-} from '../core/layout.js'
+  firstRecord,
+  insertVerdict,
+  nextRecord,
+  queueEnd,
+  queueHead,
+  recordLength,
+  recordOffset,
+  recordPointer,
+  setRecordExtension,
+  setRecordKey,
+  setRecordOffset,
+} from '../core/records.js'
+import { firstPending } from '../tcp/receive.js'
 import { fold } from '../wire/ip.js'
 import { DSS, type DssOption, MP_CAPABLE } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
@@ -30,6 +31,7 @@ import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
 import { type Connection, EVENT_READABLE, readOffset, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
+import { rest } from './idle.js'
 import { dropConsumed, type Mapping, mappingAt } from './mapping.js'
 import type { Subflow } from './subflow.js'
 
@@ -54,9 +56,9 @@ export function deliver(
   const { core } = context
   const { queue } = subflow.tcb.rcv
   let verdict: DeliverVerdict = 'DELIVERED'
-  while (true) {
-    const head = core.f64[(queue + QUEUE_HEAD_OFFSET) >> 3]
-    const end = core.f64[(queue + QUEUE_END_OFFSET) >> 3]
+  while (queue !== 0) {
+    const head = queueHead(core, queue)
+    const end = queueEnd(core, queue)
     if (head === end) break
     if (connection.mode === 'fallback') {
       const record = core.kernel.mptcp_queue_pop(queue, end - head)
@@ -93,7 +95,7 @@ export function deliver(
     const offset = mapping.dataOffset + (head - mapping.start)
     insert(context, connection, subflow, record, offset, mapping.handle)
   }
-  dropConsumed(context, subflow.mappings, core.f64[(queue + QUEUE_HEAD_OFFSET) >> 3])
+  dropConsumed(context, subflow.mappings, firstPending(subflow.tcb))
   return verdict
 }
 
@@ -108,7 +110,7 @@ function insert(
 ): void {
   const { core, counters, config } = context
   const { rcv } = connection
-  const length = core.u32[(record + RECORD_LENGTH) >> 2]
+  const length = recordLength(core, record)
   if (rcv.shut) {
     // Nobody will read it: it is acknowledged and dropped once it is in order.
     dropUnread(context, connection)
@@ -122,18 +124,19 @@ function insert(
     core.kernel.mptcp_record_free(record)
     return
   }
-  const subflowOffset = core.f64[(record + RECORD_OFFSET) >> 3]
-  core.f64[(record + RECORD_OFFSET) >> 3] = offset
+  const subflowOffset = recordOffset(core, record)
+  setRecordOffset(core, record, offset)
   if (handle !== 0) {
     core.kernel.mptcp_extension_hold(handle)
-    core.u32[(record + RECORD_EXTENSION) >> 2] = handle
+    setRecordExtension(core, record, handle)
   }
-  core.u32[(record + RECORD_KEY) >> 2] =
+  const key =
     config.coalesceKey !== null
       ? config.coalesceKey(offset)
       : config.coalesce === 'dss'
         ? mappingKey(subflow, subflowOffset)
         : KEY_NONE
+  setRecordKey(core, record, key)
   const inOrder = offset === before
   const fresh = core.kernel.mptcp_queue_insert(rcv.queue, record, subflow.id & 7)
   if (!inOrder) countOutOfOrder(context, offset, before, fresh)
@@ -153,7 +156,7 @@ function mappingKey(subflow: Subflow, subflowOffset: number): number {
 
 function countOutOfOrder(context: Context, offset: number, before: number, fresh: number): void {
   const { counters, core } = context
-  const verdict = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_VERDICT]
+  const verdict = insertVerdict(core)
   if (fresh === 0 || offset < before || verdict === INSERTED_NOTHING) {
     counters.DuplicateData++
     return
@@ -181,54 +184,47 @@ function verifyChecksum(
     mapping.end - mapping.start + (mapping.dataFin ? 1 : 0),
     mapping.checksum ?? 0,
   )
-  sum += chainSum(core, firstRecord(context, queue), mapping.end - mapping.start)
+  sum += chainSum(core, firstRecord(core, queue), mapping.end - mapping.start)
   return fold(sum) === 0xffff
-}
-
-function recordPointer(context: Context, record: number): number {
-  return context.core.u32[(record + RECORD_POINTER) >> 2]
-}
-
-function firstRecord(context: Context, queue: number): number {
-  const { u32 } = context.core
-  const run = u32[(queue + QUEUE_FIRST_RUN) >> 2]
-  return run === 0 ? 0 : u32[(run + RUN_FIRST) >> 2]
 }
 
 /** Copies at most `target.length` bytes of in-order data out; returns how many. */
 export function read(context: Context, connection: Connection, target: Uint8Array): number {
   const { core } = context
   const { rcv } = connection
+  if (rcv.queue === 0) return 0
   let copied = 0
   while (copied < target.length) {
     const record = core.kernel.mptcp_queue_pop(rcv.queue, target.length - copied)
     if (record === 0) break
-    const pointer = recordPointer(context, record)
-    const length = core.u32[(record + RECORD_LENGTH) >> 2]
+    const pointer = recordPointer(core, record)
+    const length = recordLength(core, record)
     target.set(core.u8.subarray(pointer, pointer + length), copied)
     core.kernel.mptcp_record_free(record)
     copied += length
   }
   rcv.copied += copied
+  rest(context, connection)
   return copied
 }
 
 /** As `read`, and leaves the bytes where they are. */
 export function peek(context: Context, connection: Connection, target: Uint8Array): number {
   const { core } = context
+  if (connection.rcv.queue === 0) return 0
   const from = readOffset(context, connection)
   const end = Math.min(receivedEnd(context, connection), from + target.length)
-  let record = firstRecord(context, connection.rcv.queue)
+  let record = firstRecord(core, connection.rcv.queue)
   while (record !== 0) {
-    const start = core.f64[(record + RECORD_OFFSET) >> 3]
+    const start = recordOffset(core, record)
     if (start >= end) break
     const skip = Math.max(0, from - start)
-    const length = Math.min(core.u32[(record + RECORD_LENGTH) >> 2], end - start) - skip
+    const length = Math.min(recordLength(core, record), end - start) - skip
     if (length > 0) {
-      const pointer = recordPointer(context, record) + skip
+      const pointer = recordPointer(core, record) + skip
       target.set(core.u8.subarray(pointer, pointer + length), start + skip - from)
     }
-    record = core.u32[(record + RECORD_NEXT) >> 2]
+    record = nextRecord(core, record)
   }
   return end - from
 }
@@ -239,7 +235,7 @@ export function dropUnread(context: Context, connection: Connection): void {
   while (true) {
     const record = core.kernel.mptcp_queue_pop(connection.rcv.queue, Number.MAX_SAFE_INTEGER)
     if (record === 0) return
-    connection.rcv.copied += core.u32[(record + RECORD_LENGTH) >> 2]
+    connection.rcv.copied += recordLength(core, record)
     core.kernel.mptcp_record_free(record)
   }
 }
@@ -255,7 +251,7 @@ export function adjustBuffer(context: Context, connection: Connection, now: numb
   if (now - rcv.measuredAt < Math.max(srtt, 1)) return
   const wanted = 2 * rcv.copied
   if (wanted > rcv.buffer) {
-    const free = context.core.u32[(HEADER >> 2) + HEADER_WORDS.SLOTS_FREE] * 1024
+    const free = slotsFree(context.core) * 1024
     rcv.buffer = Math.max(
       rcv.buffer,
       Math.min(Math.max(wanted, 2 * rcv.buffer), rcv.bufferMost, free),
@@ -271,8 +267,8 @@ export function adjustBuffer(context: Context, connection: Connection, now: numb
  */
 export function windowEdge(context: Context, connection: Connection): number {
   const { rcv } = connection
-  if (rcv.queue === 0) return rcv.right
-  const edge = context.core.f64[(rcv.queue + QUEUE_HEAD_OFFSET) >> 3] + rcv.buffer
+  if (rcv.released) return rcv.right
+  const edge = readOffset(context, connection) + rcv.buffer
   const step = Math.min(rcv.buffer / 2, 1460)
   return edge - rcv.right >= step ? edge : rcv.right
 }
@@ -338,7 +334,7 @@ export function isNextInOrder(
   segment: Segment,
   offset: number,
 ): boolean {
-  if (offset > subflow.tcb.rcv.nxt || connection.rcv.queue === 0) return false
+  if (offset > subflow.tcb.rcv.nxt) return false
   const end = receivedEnd(context, connection)
   if (end !== readOffset(context, connection)) return false
   switch (connection.mode) {

@@ -1,7 +1,6 @@
 // Data that a path holds and does not deliver is given to another: RFC 8684 §3.3.6. Ranges wait in
 // order of data offset; those that were DATA_ACKed meanwhile drop out.
 
-import { QUEUE_HEAD_OFFSET } from '../core/layout.js'
 import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
 import { canCarryData, type Subflow } from './subflow.js'
@@ -119,9 +118,4 @@ export function subflowRecovered(context: Context, subflow: Subflow): void {
   subflow.stale = false
   subflow.staleProbeDeadline = Number.POSITIVE_INFINITY
   context.counters.SubflowRecover++
-}
-
-/** First subflow offset not yet passed up. */
-export function consumed(context: Context, subflow: Subflow): number {
-  return context.core.f64[(subflow.tcb.rcv.queue + QUEUE_HEAD_OFFSET) >> 3]
 }

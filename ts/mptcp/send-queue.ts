@@ -1,20 +1,21 @@
 // What the application wrote and the peer has not DATA_ACKed: records in data order. Bytes are copied
 // into slots once, here; mappings made later are slices of the same slots.
 
+import { accountLimit, accountUsed, hasCommonMemory, SLOT_BYTES } from '../core/pools.js'
 import {
-  ACCOUNT_LIMIT,
-  ACCOUNT_USED,
-  HEADER,
-  HEADER_WORDS,
-  RECORD_LENGTH,
-  RECORD_NEXT,
-  RECORD_OFFSET,
-  RECORD_POINTER,
-  SLOT_BYTES,
-} from '../core/layout.js'
+  recordEndOffset,
+  recordLength,
+  recordOffset,
+  recordPointer,
+  recordRoom,
+  setNextRecord,
+  setRecordLength,
+  setRecordOffset,
+} from '../core/records.js'
 import type { Connection } from './connection.js'
 import { EVENT_WRITABLE } from './connection.js'
 import type { Context } from './context.js'
+import { possibleSenders, readyToSend } from './idle.js'
 
 /** Takes as much of `bytes` as the buffer has room for; returns the number taken. */
 export function append(context: Context, connection: Connection, bytes: Uint8Array): number {
@@ -22,9 +23,16 @@ export function append(context: Context, connection: Connection, bytes: Uint8Arr
   const { snd } = connection
   const room = sendRoom(connection)
   const most = Math.min(bytes.length, Math.max(0, room))
+  if (most === 0) return 0
+  if (!readyToSend(context, connection)) {
+    context.unserved.add(connection)
+    return 0
+  }
   let taken = 0
   let record = snd.records.last() ?? 0
-  let slack = record === 0 ? 0 : tailSlack(context, record)
+  // A slot that mappings refer to already may still take bytes behind theirs: they hold slices that end
+  // before it, and this record is the only one that grows.
+  let slack = record === 0 ? 0 : recordRoom(core, record)
   while (taken < most) {
     if (slack === 0) {
       record = core.kernel.mptcp_record_take(snd.account, 0)
@@ -32,16 +40,16 @@ export function append(context: Context, connection: Connection, bytes: Uint8Arr
         context.starved.add(connection)
         break
       }
-      core.f64[(record + RECORD_OFFSET) >> 3] = snd.end
+      setRecordOffset(core, record, snd.end)
       snd.records.push(record)
       slack = SLOT_BYTES
     }
     const count = Math.min(slack, most - taken)
-    const length = core.u32[(record + RECORD_LENGTH) >> 2]
+    const length = recordLength(core, record)
     const part =
       count === bytes.length && taken === 0 ? bytes : bytes.subarray(taken, taken + count)
-    core.u8.set(part, core.u32[(record + RECORD_POINTER) >> 2] + length)
-    core.u32[(record + RECORD_LENGTH) >> 2] = length + count
+    core.u8.set(part, recordPointer(core, record) + length)
+    setRecordLength(core, record, length + count)
     snd.end += count
     taken += count
     slack -= count
@@ -50,30 +58,41 @@ export function append(context: Context, connection: Connection, bytes: Uint8Arr
 }
 
 /**
- * Whether a connection without memory may go on: slots come back with the ACKs of any subflow of any
+ * Whether a connection without memory may go on, where there is any: slots come back with the ACKs of any subflow of any
  * connection, not only with a DATA_ACK of its own. A quarter, so that it is not woken for every slot.
  */
-export function hasSendMemory(context: Context, connection: Connection): boolean {
-  const { u32 } = context.core
+function hasSendMemory(context: Context, connection: Connection): boolean {
+  const { core } = context
   const { account } = connection.snd
-  const header = HEADER >> 2
-  const limit = u32[(account + ACCOUNT_LIMIT) >> 2]
-  return (
-    limit - u32[(account + ACCOUNT_USED) >> 2] >= limit / 4 &&
-    u32[header + HEADER_WORDS.SLOTS_FREE] > u32[header + HEADER_WORDS.SLOT_RESERVE] &&
-    u32[header + HEADER_WORDS.RECORDS_FREE] > u32[header + HEADER_WORDS.SLOT_RESERVE]
-  )
+  const limit = accountLimit(core, account)
+  return limit - accountUsed(core, account) >= limit / 4
 }
 
 /**
- * Room behind the last record. A slot that mappings refer to already may still take bytes behind theirs:
- * they hold slices that end before it, and this record is the only one that grows.
+ * Tells `wake` of those that had no memory for sending and may go on. Bounded: the starved are active; of the
+ * others, as many as may become so.
  */
-function tailSlack(context: Context, record: number): number {
-  const { u32 } = context.core
-  const pointer = u32[(record + RECORD_POINTER) >> 2]
-  const slotEnd = (Math.floor(pointer / SLOT_BYTES) + 1) * SLOT_BYTES
-  return slotEnd - pointer - u32[(record + RECORD_LENGTH) >> 2]
+export function wakeStarved(context: Context, wake: (connection: Connection) => void): void {
+  const { core, starved, unserved } = context
+  if (starved.size > 0 && hasCommonMemory(core)) {
+    for (const connection of starved) {
+      if (!hasSendMemory(context, connection)) continue
+      starved.delete(connection)
+      wake(connection)
+    }
+  }
+  if (unserved.size === 0) return
+  let left = possibleSenders(context)
+  for (const connection of unserved) {
+    if (left-- <= 0) return
+    unserved.delete(connection)
+    wake(connection)
+  }
+}
+
+/** Whether a write would find no memory, until some comes back. */
+export function isStarved({ starved, unserved }: Context, connection: Connection): boolean {
+  return starved.has(connection) || unserved.has(connection)
 }
 
 /** A chain of slices that covers [offset, offset + length) of the data; 0 if records ran out. */
@@ -83,18 +102,18 @@ export function slices(
   offset: number,
   length: number,
 ): number {
-  const { u32, f64, kernel } = context.core
+  const { core } = context
+  const { kernel } = core
   const { records } = connection.snd
-  const endOf = (record: number): number =>
-    f64[(record + RECORD_OFFSET) >> 3] + u32[(record + RECORD_LENGTH) >> 2]
+  const endOf = (record: number): number => recordEndOffset(core, record)
   let index = records.lowerBound(offset + 1, endOf)
   let at = offset
   let first = 0
   let last = 0
   while (at < offset + length) {
     const record = records.at(index++)
-    const skip = at - f64[(record + RECORD_OFFSET) >> 3]
-    const count = Math.min(u32[(record + RECORD_LENGTH) >> 2] - skip, offset + length - at)
+    const skip = at - recordOffset(core, record)
+    const count = Math.min(recordLength(core, record) - skip, offset + length - at)
     const slice = kernel.mptcp_record_slice(record, skip, count)
     if (slice === 0) {
       context.starved.add(connection)
@@ -102,7 +121,7 @@ export function slices(
       return 0
     }
     if (last === 0) first = slice
-    else u32[(last + RECORD_NEXT) >> 2] = slice
+    else setNextRecord(core, last, slice)
     last = slice
     at += count
   }
@@ -119,13 +138,12 @@ export function dataAcknowledged(
   const limit = snd.fin >= 0 && snd.nxt === snd.fin ? snd.fin + 1 : snd.nxt
   if (offset <= snd.una || offset > limit) return false
   snd.una = offset
-  const { u32, f64, kernel } = context.core
+  const { core } = context
   let record = snd.records.first()
   while (record !== undefined) {
-    const end = f64[(record + RECORD_OFFSET) >> 3] + u32[(record + RECORD_LENGTH) >> 2]
-    if (end > offset) break
+    if (recordEndOffset(core, record) > offset) break
     snd.records.shift()
-    kernel.mptcp_record_free(record)
+    core.kernel.mptcp_record_free(record)
     record = snd.records.first()
   }
   // A quarter, so that a writer is not woken for every segment.

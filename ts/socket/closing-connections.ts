@@ -1,5 +1,6 @@
 // Connections whose descriptors are gone and that have not ended on the wire.
 
+import { isReleased } from '../mptcp/close.js'
 import { type Connection, EVENT_CLOSED } from '../mptcp/connection.js'
 import type { Stack } from '../stack/stack.js'
 
@@ -19,7 +20,7 @@ export class ClosingConnections {
   /** Nobody owns it any more but `whenDrained`, until it has ended. */
   letGo(connection: Connection): void {
     // Its memory for sending is given back when its end is told.
-    if (connection.snd.account === 0) {
+    if (isReleased(connection)) {
       this.#stack.own(connection, null)
       return
     }

@@ -46,6 +46,7 @@ export class MptcpStack {
         : await loadMptcpCore({
             backend: core ?? 'auto',
             memoryBytes: options.memoryBytes ?? 64 * 1024 * 1024,
+            maxActiveConnections: options.maxActiveConnections,
           })
     return new MptcpStack(new Stack({ ...options, core: loaded }))
   }

@@ -1,7 +1,7 @@
 // What a socket is ready for, as poll() tells it, and what waits in it, as ioctl() does.
 
 import { type Connection, readableBytes } from '../mptcp/connection.js'
-import { sendRoom, unsentBytes } from '../mptcp/send-queue.js'
+import { isStarved, sendRoom, unsentBytes } from '../mptcp/send-queue.js'
 import type { Stack } from '../stack/stack.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
@@ -40,7 +40,7 @@ function isReadable(stack: Stack, socket: BsdSocket, connection: Connection): bo
 /** A write may still find that memory just ran out; then this is false until some came back. */
 function isWritable(stack: Stack, socket: BsdSocket, connection: Connection): boolean {
   if (unsentBytes(connection) >= socket.settings.notSentLowWater) return false
-  return sendRoom(connection) > 0 && !stack.context.starved.has(connection)
+  return sendRoom(connection) > 0 && !isStarved(stack.context, connection)
 }
 
 /** Bytes that a read would give; 1 where none is left and none will come, so that the end is read too. */

@@ -22,7 +22,6 @@ export interface PassiveSubflow {
 /** The address of an initial subflow has id 0; that it is a backup is said later, with MP_PRIO. */
 export const FIRST_ADDRESS: MptcpLocalAddress = { id: 0, backup: false }
 
-/** Null if memory ran out. */
 export function acceptSubflow(
   context: Context,
   connection: Connection,
@@ -30,9 +29,8 @@ export function acceptSubflow(
   path: LocalPath,
   { kind, own, remoteId, prepare }: PassiveSubflow,
   now: number,
-): Subflow | null {
+): Subflow {
   const tcb = createSubflowTcb(context, connection, path)
-  if (tcb === null) return null
   prepare?.(tcb)
   const subflow = createSubflow({
     id: connection.nextSubflowId++,

@@ -24,7 +24,7 @@ export interface ActiveOpenOptions {
   fastOpen?: FastOpenWish
 }
 
-/** A connection whose SYN leaves with its next turn; null when memory or ports ran out. */
+/** A connection whose SYN leaves with its next turn; null when no path leads there, or ports ran out. */
 export function activeOpen(
   context: Context,
   remote: IpAddress,
@@ -45,7 +45,6 @@ export function activeOpen(
     families: options.families,
     now,
   })
-  if (connection === null) return null
   const subflow = openSubflow(context, connection, path, remote, remotePort, now, {
     localAddressId: 0,
     remoteAddressId: 0,

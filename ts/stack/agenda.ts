@@ -11,7 +11,8 @@ import {
   type Notify,
 } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
-import { hasSendMemory } from '../mptcp/send-queue.js'
+import { rest } from '../mptcp/idle.js'
+import { wakeStarved } from '../mptcp/send-queue.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { settle } from '../mptcp/turn.js'
 import { Deadlines } from './deadlines.js'
@@ -151,20 +152,16 @@ export class Agenda {
     } finally {
       this.#isSettling = false
     }
+    this.#feedStarved()
     if (this.#dirty.length > 0) this.#scheduleTurn()
   }
 
   /** Memory came back: those that had none for sending go on. */
   #feedStarved(): void {
-    const { starved } = this.#context
-    for (const connection of starved) {
-      if (connection.snd.account === 0) starved.delete(connection)
-      else if (hasSendMemory(this.#context, connection)) {
-        starved.delete(connection)
-        connection.events |= EVENT_WRITABLE
-        this.mark(connection)
-      }
-    }
+    wakeStarved(this.#context, (connection) => {
+      connection.events |= EVENT_WRITABLE
+      this.mark(connection)
+    })
   }
 
   #settle(connection: Connection, now: number): void {
@@ -172,9 +169,10 @@ export class Agenda {
     armTimers(this.#context, connection, now)
     if (connection.events !== 0) this.#announce(connection)
     if (connection.subflows.length === 0 && connection.state === 'M_CLOSED') {
-      if (connection.rcv.queue === 0 || connection.detached) this.#forget(connection)
+      if (connection.rcv.released || connection.detached) this.#forget(connection)
       return
     }
+    rest(this.#context, connection)
     this.#deadlines.set(connection, connectionDeadline(connection))
   }
 

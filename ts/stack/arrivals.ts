@@ -1,10 +1,12 @@
 // From a packet to its subflow: IP and TCP headers, the checksum, the 4-tuple, and the payload's copy into
 // slots. What fits no subflow is handed back.
 
-import { HEADER, HEADER_WORDS, STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/layout.js'
+import { payloadSum } from '../core/records.js'
+import { STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/staging.js'
 import type { Link, LinkCapabilities, PacketBatch } from '../link/link.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
+import { readyToReceive } from '../mptcp/idle.js'
 import { subflowSegment } from '../mptcp/input.js'
 import { replyNow } from '../mptcp/output.js'
 import { isNextInOrder, relieve } from '../mptcp/receive-queue.js'
@@ -159,10 +161,11 @@ export class Arrivals {
     now: number,
   ): void {
     let chain = 0
-    if (segment.payloadLength > 0 && connection.rcv.account !== 0) {
+    if (segment.payloadLength > 0 && !connection.rcv.released) {
       const { kernel } = this.#context.core
       const offset = sequenceOffset(subflow.tcb, segment)
       const privileged = isNextInOrder(this.#context, connection, subflow, segment, offset) ? 1 : 0
+      const isReady = readyToReceive(this.#context, connection, subflow)
       const take = (): number =>
         kernel.mptcp_payload_take(
           connection.rcv.account,
@@ -174,8 +177,8 @@ export class Arrivals {
           0,
           0,
         )
-      chain = take()
-      if (chain === 0 && relieve(this.#context, connection)) chain = take()
+      if (isReady) chain = take()
+      if (isReady && chain === 0 && relieve(this.#context, connection)) chain = take()
       if (chain === 0) {
         this.#context.counters.TcpExtTCPRcvQDrop++
         // The ACK that it carries may be what frees memory: that much is still used.
@@ -183,8 +186,7 @@ export class Arrivals {
         segment.payloadLength = 0
         segment.flags &= ~FIN
       } else {
-        const sum = this.#context.core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_SUM]
-        if (!this.#isRight(ip, segment, sum, trust)) {
+        if (!this.#isRight(ip, segment, payloadSum(this.#context.core), trust)) {
           kernel.mptcp_chain_free(chain)
           return
         }

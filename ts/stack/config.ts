@@ -22,6 +22,11 @@ export interface MptcpStackOptions {
   core?: MptcpBackend | MptcpCore
   /** Core memory, bytes; a hard bound. Default 64 MiB. */
   memoryBytes?: number
+  /**
+   * Connections that may have data under way at once: unread, unacknowledged or out of order. Idle ones
+   * take none of the core's memory. Default: one for each 16 slots, 1,900 of 64 MiB.
+   */
+  maxActiveConnections?: number
   /** Default: real time. */
   clock?: Clock
   /** Default: the system's. */
@@ -86,6 +91,8 @@ export interface MptcpStackOptions {
 
 export interface StackConfig extends MptcpConfig {
   memoryBytes: number
+  /** Undefined = by the memory. */
+  maxActiveConnections: number | undefined
   ports: readonly [number, number]
   fastOpen: number
   fastOpenKey: Uint8Array | null
@@ -126,6 +133,10 @@ export function validate(options: MptcpStackOptions): StackConfig {
   const MiB = 1024 * 1024
   return {
     memoryBytes: options.memoryBytes ?? 64 * MiB,
+    maxActiveConnections:
+      options.maxActiveConnections === undefined
+        ? undefined
+        : within('maxActiveConnections', options.maxActiveConnections, 1, 4_194_304),
     ports,
     fastOpen: within('fastOpen', options.fastOpen ?? FAST_OPEN_CLIENT, 0, 0xffff_ffff),
     fastOpenKey: fastOpenKey ?? null,

@@ -196,10 +196,6 @@ export class CookieHandshakes {
       families: listener.families,
       now,
     })
-    if (connection === null) {
-      counters.TcpExtListenOverflows++
-      return 'refused'
-    }
     const subflow =
       key !== undefined && connection.mode === 'fallback'
         ? null // Its token is another's meanwhile.
@@ -229,7 +225,6 @@ export class CookieHandshakes {
     const { localNonce, remoteNonce, backup } = entry
     const remoteId = entry.addressId
     const subflow = this.#accept(connection, segment, path, offer, own, remoteId, 'join', now)
-    if (subflow === null) return 'refused'
     subflow.localNonce = localNonce
     joinSynArrived(this.#context, connection, subflow, remoteNonce, backup)
     return 'opened'
@@ -245,7 +240,7 @@ export class CookieHandshakes {
     remoteId: number,
     kind: 'initial' | 'join',
     now: number,
-  ): Subflow | null {
+  ): Subflow {
     const options = noOptions()
     options.mss = offer.mss
     options.windowScale = offer.windowScale
@@ -260,7 +255,7 @@ export class CookieHandshakes {
     }
     const wanted = { kind, own, remoteId, prepare }
     const subflow = acceptSubflow(this.#context, connection, syn, path, wanted, now)
-    if (subflow !== null) synAckWasSent(subflow.tcb, now)
+    synAckWasSent(subflow.tcb, now)
     return subflow
   }
 }

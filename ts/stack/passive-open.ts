@@ -1,7 +1,7 @@
 // What strangers open: SYNs for the listeners, MP_JOINs for connections that exist. Everything else that
 // has no subflow is answered with a RST. RFC 9293 §3.10.7.2, RFC 8684 §3.1 and §3.2.
 
-import { abort, releaseConnection } from '../mptcp/close.js'
+import { abort } from '../mptcp/close.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
 import { takeSynData } from '../mptcp/fast-open.js'
@@ -184,10 +184,6 @@ export class PassiveOpener {
       families: listener.families,
       now,
     })
-    if (connection === null) {
-      this.#context.counters.TcpExtListenOverflows++
-      return
-    }
     const prepare = (tcb: Tcb): void => {
       if (fastOpen.option === null) return
       const { option: answer } = fastOpen
@@ -203,11 +199,6 @@ export class PassiveOpener {
       { kind: 'initial', own: FIRST_ADDRESS, remoteId: 0, prepare },
       now,
     )
-    if (subflow === null) {
-      releaseConnection(this.#context, connection)
-      this.#context.counters.TcpExtListenOverflows++
-      return
-    }
     if (option !== null) synWithCapable(this.#context, connection, option)
     adoptOpening(this.#agenda, listener, connection)
     if (fastOpen.accepted) {
@@ -250,10 +241,6 @@ export class PassiveOpener {
       { kind: 'join', own, remoteId: addressId },
       now,
     )
-    if (subflow === null) {
-      this.#replies.oweReset(link, segment, RESET_NO_RESOURCES)
-      return
-    }
     joinSynArrived(this.#context, connection, subflow, nonce, backup)
     this.#agenda.touch(connection)
   }

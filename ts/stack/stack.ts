@@ -4,8 +4,9 @@
 
 import { type Clock, RealClock } from '../clock.js'
 import type { MptcpCore } from '../core/core.js'
-import { HEADER, HEADER_WORDS, STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/layout.js'
 import { loadMptcpCoreSync } from '../core/load.js'
+import { drainFreed, extensionCount, seedPriorities, slotsUsed } from '../core/pools.js'
+import { STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/staging.js'
 import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import { createBlackhole } from '../mptcp/blackhole.js'
@@ -62,13 +63,12 @@ export class Stack {
     this.core =
       typeof core === 'object'
         ? core
-        : loadMptcpCoreSync({ backend: core ?? 'auto', memoryBytes: this.config.memoryBytes })
+        : loadMptcpCoreSync({ backend: core ?? 'auto', ...this.config })
     this.counters = createCounters()
     this.clock = options.clock ?? new RealClock()
     this.#random = options.random ?? new SystemRandom()
     this.links = options.links
-    // Whoever knew the treap's priorities could choose offsets that make a list of it.
-    this.core.u32[(HEADER >> 2) + HEADER_WORDS.PRIORITY_STATE] = this.#random.uint32() | 1
+    seedPriorities(this.core, this.#random.uint32())
     this.#transmitter = new Transmitter(this.core, this.counters)
     this.#timeWaits = new TimeWaits(this.clock, this.counters)
     this.#ports = new Ports(this.config.ports, this.#random, (port) =>
@@ -78,9 +78,7 @@ export class Stack {
     this.#paths = paths
     const pathControl = new MptcpPathControl(options, paths, this.config)
     this.pathControl = pathControl
-    const extensions: (Mapping | null)[] = new Array(
-      this.core.u32[(HEADER >> 2) + HEADER_WORDS.EXTENSION_COUNT] + 1,
-    ).fill(null)
+    const extensions: (Mapping | null)[] = new Array(extensionCount(this.core) + 1).fill(null)
     this.context = {
       core: this.core,
       counters: this.counters,
@@ -93,6 +91,9 @@ export class Stack {
       tokens: new Map(),
       extensions,
       starved: new Set(),
+      unserved: new Set(),
+      receiving: new Set(),
+      resting: new Set(),
       paths,
       gather: (record, skip, length) => this.#transmitter.gather(record, skip, length),
       transmit: (subflow, segment, sum) =>
@@ -144,9 +145,7 @@ export class Stack {
 
   /** Slots of core memory in use: 0 once everything is closed and read. */
   get liveSlots(): number {
-    const { u32 } = this.core
-    const header = HEADER >> 2
-    return u32[header + HEADER_WORDS.SLOT_COUNT] - u32[header + HEADER_WORDS.SLOTS_FREE]
+    return slotsUsed(this.core)
   }
 
   /** Connections that exist; of those in TIME-WAIT only `timeWaits` knows. */
@@ -301,16 +300,8 @@ export class Stack {
 
   /** The destructor: handles that nothing refers to any more are given back. */
   #drainFreed(): void {
-    const { u32, kernel } = this.core
-    const header = HEADER >> 2
-    const count = u32[header + HEADER_WORDS.FREED_COUNT]
-    if (count === 0) return
-    const base = u32[header + HEADER_WORDS.FREED_BASE] >> 2
-    u32[header + HEADER_WORDS.FREED_COUNT] = 0
-    for (let i = 0; i < count; i++) {
-      const handle = u32[base + i]
+    drainFreed(this.core, (handle) => {
       this.context.extensions[handle] = null
-      kernel.mptcp_extension_recycle(handle)
-    }
+    })
   }
 }

@@ -1,7 +1,7 @@
 // The one way out: payload gathered into the send area, headers in front of it, the checksum, the link.
 
 import type { MptcpCore } from '../core/core.js'
-import { STAGING_SEND } from '../core/layout.js'
+import { STAGING_SEND } from '../core/staging.js'
 import type { Counters } from '../counters.js'
 import type { Frame, Link } from '../link/link.js'
 import type { TcpSettings } from '../tcp/settings.js'

@@ -1,5 +1,6 @@
 // CLOSE and ABORT calls, RFC 9293 §3.10.4 and §3.10.5, on one subflow.
 
+import { releaseQueue } from './receive.js'
 import { releaseAll } from './send-queue.js'
 import { setState } from './state.js'
 import type { Tcb } from './tcb.js'
@@ -21,14 +22,17 @@ export function closeSending(tcb: Tcb): void {
   tcb.snd.fin = tcb.snd.end
 }
 
+/** Nothing more will come that anyone reads. */
+export function releaseReceiving(tcb: Tcb): void {
+  releaseQueue(tcb)
+  tcb.rcv.released = true
+}
+
 /** Frees everything that the tcb holds; no segment is sent. */
 export function destroy(tcb: Tcb): void {
   setState(tcb, 'CLOSED')
   releaseAll(tcb)
-  if (tcb.rcv.queue !== 0) {
-    tcb.core.kernel.mptcp_queue_release(tcb.rcv.queue)
-    tcb.rcv.queue = 0
-  }
+  releaseReceiving(tcb)
   const { timers } = tcb
   timers.retransmit = Number.POSITIVE_INFINITY
   timers.delayedAck = Number.POSITIVE_INFINITY

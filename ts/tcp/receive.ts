@@ -1,16 +1,19 @@
 // The receiver: puts text into the ofo queue, follows RCV.NXT, remembers what SACK and D-SACK should
 // tell, and decides when an ACK is owed. RFC 9293 §3.10.7.4 (seventh check), RFC 2018, RFC 5681 §4.2.
 
+import { COALESCE_BYPASS } from '../core/core.js'
 import {
-  HEADER,
-  HEADER_WORDS,
-  QUEUE_END_OFFSET,
-  RECORD_LENGTH,
-  RECORD_NEXT,
-  RECORD_OFFSET,
-  RUN_END,
-  RUN_START,
-} from '../core/layout.js'
+  insertDuplicate,
+  insertRefused,
+  nextRecord,
+  queueEnd,
+  queueHead,
+  recordEndOffset,
+  recordOffset,
+  runEnd,
+  runStart,
+  setNextRecord,
+} from '../core/records.js'
 import { ACK_DELAYED, ACK_NONE, ACK_NOW, type Tcb } from './tcb.js'
 
 /** RFC 5681 §4.2 allows half a second; Linux's usual delay. */
@@ -37,42 +40,66 @@ export function finAckMayWait(tcb: Tcb, now: number): void {
   if (ack.unacked < Math.min(rcv.mss, 1400)) oweAckLater(tcb, now)
 }
 
-/** End of the contiguous text in the queue. */
-export function contiguousEnd(tcb: Tcb): number {
-  return tcb.core.f64[(tcb.rcv.queue + QUEUE_END_OFFSET) >> 3]
+/** Takes a queue for text, unless there is one; false = the core has none left. */
+export function takeQueue(tcb: Tcb): boolean {
+  const { rcv, core } = tcb
+  if (rcv.queue === 0) rcv.queue = core.kernel.mptcp_queue_take(COALESCE_BYPASS, emptyAt(tcb))
+  return rcv.queue !== 0
+}
+
+/** Gives the queue back, with whatever lies in it. */
+export function releaseQueue(tcb: Tcb): void {
+  const { rcv, core } = tcb
+  if (rcv.queue !== 0) core.kernel.mptcp_queue_release(rcv.queue)
+  rcv.queue = 0
+}
+
+/** Where an empty queue stands: behind all the text that came in order. A FIN is no text. */
+function emptyAt({ rcv }: Tcb): number {
+  return rcv.fin >= 0 && rcv.nxt > rcv.fin ? rcv.fin : Math.max(rcv.nxt, 1)
+}
+
+/** The first byte of text that has not been passed up. */
+export function firstPending(tcb: Tcb): number {
+  return tcb.rcv.queue === 0 ? emptyAt(tcb) : queueHead(tcb.core, tcb.rcv.queue)
+}
+
+/** Bytes of text that are in order and not passed up. */
+export function pendingBytes({ core, rcv }: Tcb): number {
+  return rcv.queue === 0 ? 0 : queueEnd(core, rcv.queue) - queueHead(core, rcv.queue)
 }
 
 /** Cuts a chain at `right`: what lies beyond the window is not kept. */
 function cutAt(tcb: Tcb, chain: number, right: number): number {
-  const { u32, f64, kernel } = tcb.core
+  const { core } = tcb
+  const { kernel } = core
   let record = chain
   let previous = 0
   while (record !== 0) {
-    const start = f64[(record + RECORD_OFFSET) >> 3]
-    const length = u32[(record + RECORD_LENGTH) >> 2]
-    if (start + length > right) {
+    const start = recordOffset(core, record)
+    if (recordEndOffset(core, record) > right) {
       tcb.counters.TcpExtOutOfWindow++
       if (start >= right) {
-        if (previous !== 0) u32[(previous + RECORD_NEXT) >> 2] = 0
+        if (previous !== 0) setNextRecord(core, previous, 0)
         kernel.mptcp_chain_free(record)
         return previous === 0 ? 0 : chain
       }
-      const after = u32[(record + RECORD_NEXT) >> 2]
+      const after = nextRecord(core, record)
       if (after !== 0) kernel.mptcp_chain_free(after)
       const kept = kernel.mptcp_record_slice(record, 0, right - start)
       kernel.mptcp_record_free(record)
-      if (previous !== 0) u32[(previous + RECORD_NEXT) >> 2] = kept
+      if (previous !== 0) setNextRecord(core, previous, kept)
       return previous === 0 ? kept : chain
     }
     previous = record
-    record = u32[(record + RECORD_NEXT) >> 2]
+    record = nextRecord(core, record)
   }
   return chain
 }
 
 /**
- * Takes over a segment's text: `chain` holds `length` bytes from `offset` on. Returns whether
- * RCV.NXT moved.
+ * Takes over a segment's text, for which there is a queue: `chain` holds `length` bytes from `offset` on.
+ * Returns whether RCV.NXT moved.
  */
 export function textArrives(
   tcb: Tcb,
@@ -92,13 +119,12 @@ export function textArrives(
   const before = rcv.nxt
   noteDuplicate(tcb, offset, Math.min(offset + length, rcv.right))
   const fresh = core.kernel.mptcp_queue_insert(rcv.queue, kept, 0)
-  const duplicates = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_DUPLICATE]
-  const refused = core.u32[(HEADER >> 2) + HEADER_WORDS.RESULT_REFUSED]
-  if (refused > 0) tcb.counters.TcpExtTCPRcvQDrop++
+  const duplicates = insertDuplicate(core)
+  if (insertRefused(core) > 0) tcb.counters.TcpExtTCPRcvQDrop++
   tcb.stats.bytesReceived += fresh
   tcb.stats.dataSegmentsReceived++
   tcb.stats.dataReceivedAt = now
-  rcv.nxt = Math.max(rcv.nxt, contiguousEnd(tcb))
+  rcv.nxt = Math.max(rcv.nxt, queueEnd(core, rcv.queue))
   ack.unacked += fresh
   ack.mayWait ||= tcb.state !== 'SYN-RECEIVED'
 
@@ -135,8 +161,8 @@ function noteDuplicate(tcb: Tcb, start: number, end: number): void {
   if (rcv.recentRuns.length === 0) return
   const run = core.kernel.mptcp_queue_find_run(rcv.queue, start)
   if (run === 0) return
-  const left = Math.max(start, core.f64[(run + RUN_START) >> 3])
-  const right = Math.min(end, core.f64[(run + RUN_END) >> 3])
+  const left = Math.max(start, runStart(core, run))
+  const right = Math.min(end, runEnd(core, run))
   if (left >= right) return
   rcv.duplicateLeft = left
   rcv.duplicateRight = right
@@ -162,13 +188,14 @@ export function sackRanges(tcb: Tcb, most: number): number[] {
   if (rcv.duplicateRight > rcv.duplicateLeft) {
     ranges.push(rcv.duplicateLeft, rcv.duplicateRight)
   }
+  if (rcv.queue === 0) return ranges
   const first = ranges.length
   for (const offset of rcv.recentRuns) {
     if (ranges.length >= most * 2) break
     const run = core.kernel.mptcp_queue_find_run(rcv.queue, offset)
     if (run === 0) continue
-    const start = core.f64[(run + RUN_START) >> 3]
-    const end = core.f64[(run + RUN_END) >> 3]
+    const start = runStart(core, run)
+    const end = runEnd(core, run)
     if (start <= rcv.nxt || start > offset) continue
     let seen = false
     for (let i = first; i < ranges.length; i += 2) seen ||= ranges[i] === start

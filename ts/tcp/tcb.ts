@@ -90,8 +90,10 @@ export interface Tcb {
   }
 
   rcv: {
-    /** The core's ofo queue, in subflow offsets; 0 once released. */
+    /** The core's ofo queue, in subflow offsets; 0 while no text lies in one. */
     queue: number
+    /** No text is taken or passed up any more: closed, or in TIME-WAIT. */
+    released: boolean
     /** The next byte expected (FIN included). */
     nxt: number
     /** Right edge of what may be accepted. */
@@ -235,7 +237,6 @@ export interface TcbOptions {
   timestampBase: number
   /** Payload of a full segment by the path's MTU, before TCP options, bytes. */
   pathMss: number
-  receiveQueue: number
   receiveShift: number
   /** First receive window, bytes. */
   receiveWindow: number
@@ -273,7 +274,8 @@ export function createTcb(options: TcbOptions): Tcb {
       fin: -1,
     },
     rcv: {
-      queue: options.receiveQueue,
+      queue: 0,
+      released: false,
       nxt: 0,
       right: options.receiveWindow + 1,
       shift: options.receiveShift,
