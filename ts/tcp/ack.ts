@@ -4,17 +4,12 @@
 import { DSS } from '../wire/mptcp-options.js'
 import { FIN, type Segment, SYN } from '../wire/segment.js'
 import { offsetOf } from '../wire/seq.js'
-import {
-  acknowledge,
-  advanceRecovery,
-  congestionEvent,
-  detectLosses,
-  duplicateAckArrives,
-  reduceRate,
-  sackArrives,
-} from './recovery.js'
+import { reduceRate } from './prr.js'
+import { detectLosses } from './rack.js'
+import { advanceRecovery, congestionEvent, duplicateAckArrives } from './recovery.js'
 import { takeSample, timeoutMs } from './rtt.js'
 import { release } from './send-queue.js'
+import { acknowledge, sackArrives } from './sent.js'
 import type { Tcb } from './tcb.js'
 import { windowOf } from './window.js'
 

@@ -5,8 +5,8 @@ import { ACK, FIN, PSH, SYN } from '../wire/segment.js'
 import { armRetransmit } from './ack.js'
 import { INITIAL_SEGMENTS } from './congestion/congestion-control.js'
 import { DELAYED_ACK_MS } from './receive.js'
-import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './recovery.js'
 import { chunkAt } from './send-queue.js'
+import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './sent.js'
 import type { Chunk, SentSegment, Tcb } from './tcb.js'
 
 /** A segment to send: `length` payload bytes from `offset`, of `chunk`. */

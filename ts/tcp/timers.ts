@@ -4,8 +4,10 @@
 import { armRetransmit } from './ack.js'
 import { keepAliveDeadline, keepAliveFires } from './keep-alive.js'
 import type { Outcome } from './outcome.js'
+import { reduceRate } from './prr.js'
+import { detectLosses } from './rack.js'
 import { oweAckNow } from './receive.js'
-import { detectLosses, reduceRate, timeoutFires } from './recovery.js'
+import { timeoutFires } from './recovery.js'
 import { setState } from './state.js'
 import { ACK_DELAYED, type Tcb } from './tcb.js'
 

@@ -1,7 +1,7 @@
 // Which subflow takes the next piece of data: the candidates that a scheduler is shown, and its choice.
 
 import { usableWindow } from '../../tcp/output.js'
-import { inflightBytes } from '../../tcp/recovery.js'
+import { inflightBytes } from '../../tcp/sent.js'
 import type { Connection } from '../connection.js'
 import { canCarryData, isBackup, type Subflow } from '../subflow.js'
 import type { MptcpSchedulerSubflow } from './scheduler.js'
