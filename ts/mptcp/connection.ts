@@ -3,6 +3,7 @@
 // mapping from byte 1.
 
 import { QUEUE_END_OFFSET, QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import type { CongestionGroup } from '../tcp/congestion/group.js'
 import type { Fifo } from '../tcp/fifo.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
@@ -82,6 +83,7 @@ export interface Connection {
   /** Address families that its subflows may have: those of the socket. */
   readonly families: AddressFamilies
   readonly scheduler: MptcpScheduler
+  readonly congestion: CongestionGroup
   readonly pathManager: PathManagerState
 
   snd: {

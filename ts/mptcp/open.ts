@@ -2,6 +2,7 @@
 
 import { COALESCE_ABUT, COALESCE_BYPASS, COALESCE_EQUAL } from '../core/core.js'
 import { HEADER, HEADER_WORDS, SLOT_BYTES } from '../core/layout.js'
+import { createCongestionGroup } from '../tcp/congestion/group.js'
 import { Fifo } from '../tcp/fifo.js'
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import { open as openTcb } from '../tcp/syn-sent.js'
@@ -90,6 +91,10 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     settings: options.settings ?? createTcpSettings(),
     families: options.families ?? 'both',
     scheduler: config.scheduler(),
+    congestion: createCongestionGroup(
+      options.settings?.congestion ?? config.congestion,
+      context.congestionFailed,
+    ),
     pathManager: createPathManagerState(),
     snd: {
       una: 1,
@@ -197,7 +202,7 @@ export function createSubflowTcb(
     receiveQueue: queue,
     receiveShift: shiftFor(config.receiveBufferBytes),
     receiveWindow: Math.min(connection.rcv.buffer, 0xffff),
-    congestion: connection.settings.congestion ?? config.congestion,
+    congestion: connection.congestion,
     timestamps: config.timestamps,
     sack: config.sack,
     windowScaling: config.windowScaling,

@@ -1,10 +1,8 @@
 // The options of SOL_TCP.
 
 import type { Connection } from '../mptcp/connection.js'
-import { isLive } from '../mptcp/subflow.js'
-import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
-import { cubic } from '../tcp/congestion/cubic.js'
-import { newReno } from '../tcp/congestion/newreno.js'
+import { CONGESTION_CONTROLS } from '../tcp/congestion/names.js'
+import { replaceControl } from '../tcp/congestion/tell.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
 import { oweAckNow } from '../tcp/receive.js'
 import type { TcpSettings } from '../tcp/settings.js'
@@ -192,33 +190,22 @@ function isMultipath({ socket }: OptionTarget): number {
 // ------------------------------------------------------------------ congestion control
 
 function congestionName({ stack, socket }: OptionTarget): string {
-  const tcb = socket.connection?.subflows[0]?.tcb
-  if (tcb !== undefined) return tcb.congestion.name
-  return (socket.settings.tcp.congestion ?? stack.config.congestion)(1460).name
+  const { connection, settings } = socket
+  if (connection !== null) return connection.congestion.algorithm.name
+  return (settings.tcp.congestion ?? stack.config.congestion).name
 }
 
 /** The stack's own, and those that come with it. */
 function setCongestion({ stack, socket }: OptionTarget, value: string): number {
-  const factory = [stack.config.congestion, newReno, cubic].find((each) => {
-    const { name } = each(1460)
-    return name === value || (name === 'newreno' && value === 'reno')
-  })
-  if (factory === undefined) return -E.ENOENT
-  socket.settings.tcp.congestion = factory
-  if (socket.connection !== null) replaceCongestion(socket.connection, factory)
+  const own = stack.config.congestion
+  const algorithm = value === own.name ? own : CONGESTION_CONTROLS.get(value)
+  if (algorithm === undefined) return -E.ENOENT
+  const { connection, settings } = socket
+  settings.tcp.congestion = algorithm
+  if (connection === null || connection.congestion.algorithm === algorithm) return 0
+  connection.congestion.algorithm = algorithm
+  for (const { tcb } of connection.subflows) replaceControl(tcb)
   return 0
-}
-
-/** The window goes on from where it stood. */
-function replaceCongestion(connection: Connection, factory: MptcpCongestionFactory): void {
-  for (const subflow of connection.subflows.filter(isLive)) {
-    const { tcb } = subflow
-    const next = factory(tcb.snd.mss)
-    if (next.name === tcb.congestion.name) continue
-    next.cwnd = tcb.congestion.cwnd
-    next.ssthresh = tcb.congestion.ssthresh
-    tcb.congestion = next
-  }
 }
 
 /** Settings that a live connection's subflows take at once; all others are read where they count. */

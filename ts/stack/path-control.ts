@@ -67,7 +67,6 @@ export class MptcpPathControl {
   readonly #endpoints: EndpointManager | null
   readonly #config: StackConfig
   #hooks: PathControlHooks | null = null
-  #faultTold = false
 
   /** @internal */
   constructor(options: MptcpStackOptions, paths: readonly LocalPath[], config: StackConfig) {
@@ -212,17 +211,9 @@ export class MptcpPathControl {
     try {
       this.manager.onListener?.(event)
     } catch (error) {
-      this.fault(error)
+      this.#lent.context.pathManagerFault(error)
     }
     watch(this.#lent.context, event, null)
-  }
-
-  /** @internal A path manager or a watcher has thrown. */
-  fault(error: unknown): void {
-    this.#lent.context.counters.PathManagerFault++
-    if (this.#faultTold) return
-    this.#faultTold = true
-    process.emitWarning(error instanceof Error ? error : new Error(String(error)))
   }
 
   /** @internal Whether an endpoint is listened on here: for joins, and nothing else. */

@@ -28,6 +28,7 @@ import { Arrivals } from './arrivals.js'
 import { type MptcpStackOptions, type StackConfig, validate } from './config.js'
 import { Deadlines } from './deadlines.js'
 import { Demux } from './demux.js'
+import { Faults } from './faults.js'
 import type { Listener } from './listener.js'
 import type { Notify } from './notify.js'
 import { PassiveOpener } from './passive-open.js'
@@ -93,6 +94,7 @@ export class Stack {
     this.#ports = new Ports(this.config.ports, this.#random, (port) =>
       this.#passive.isListening(port),
     )
+    const faults = new Faults(this.counters)
     const paths = makePaths(options.links)
     this.#paths = paths
     const pathControl = new MptcpPathControl(options, paths, this.config)
@@ -127,7 +129,8 @@ export class Stack {
       bind: (connection, subflow) => this.#demux.add(connection, subflow),
       unbind: (subflow) => this.#demux.remove(subflow),
       oweReset: (segment) => this.#oweReset(segment, null),
-      pathManagerFault: (error) => pathControl.fault(error),
+      pathManagerFault: (error) => faults.tell('PathManagerFault', error),
+      congestionFailed: (error) => faults.tell('CongestionFault', error),
       takePort: (address, remote, remotePort) =>
         this.#ports.find(
           (port) => this.#demux.find(address, port, remote, remotePort) === undefined,

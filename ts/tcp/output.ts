@@ -4,6 +4,7 @@
 import { ACK, FIN, PSH, SYN } from '../wire/segment.js'
 import { armRetransmit } from './ack.js'
 import { INITIAL_SEGMENTS } from './congestion/congestion-control.js'
+import { tellSent } from './congestion/tell.js'
 import { DELAYED_ACK_MS } from './receive.js'
 import { chunkAt } from './send-queue.js'
 import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './sent.js'
@@ -168,6 +169,7 @@ function nextNew(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
 
 function dataSent(tcb: Tcb, length: number, now: number, limits: Limits): void {
   if (length === 0) return
+  tellSent(tcb, now, length)
   tcb.stats.bytesSent += length
   tcb.stats.dataSegmentsSent++
   tcb.stats.dataSentAt = now
@@ -238,7 +240,7 @@ function noteUse(tcb: Tcb, now: number): void {
 function restartAfterIdle(tcb: Tcb, now: number): void {
   const { cwndUse, congestion, rtt } = tcb
   const least = INITIAL_SEGMENTS * tcb.snd.mss
-  if (cwndUse.idleSince === 0 || congestion.cwnd <= least) return
+  if (congestion.ownsCwnd || cwndUse.idleSince === 0 || congestion.cwnd <= least) return
   if (now - cwndUse.idleSince <= rtt.rtoMs) return
   congestion.ssthresh = Math.max(congestion.ssthresh, 0.75 * congestion.cwnd)
   while (now - cwndUse.idleSince > rtt.rtoMs && congestion.cwnd > least) {

@@ -8,6 +8,7 @@ import type { Tcb } from './tcb.js'
 export function reduceRate(tcb: Tcb, deliveredBytes: number, safe: boolean): void {
   const { recovery, congestion, snd } = tcb
   if (recovery.phase !== 'recovery' || deliveredBytes <= 0 || recovery.priorCwnd <= 0) return
+  if (congestion.ownsCwnd) return
   recovery.delivered += deliveredBytes
   const inflight = inflightBytes(tcb)
   const below = congestion.ssthresh - inflight

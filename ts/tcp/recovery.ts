@@ -1,42 +1,12 @@
 // The phases of a sender that has lost something: fast recovery (RFC 6675; RFC 6582 where the peer has no
 // SACK), the timeout (RFC 6298 §5), and back. Which segments, sent.ts books; output.ts sends them again.
 
-import type { CongestionEvent } from './congestion/congestion-control.js'
-import { inflightBytes, markLost, size, splitSegment } from './sent.js'
+import { tellLost, tellTimedOut } from './congestion/tell.js'
+import { markLost, size, splitSegment } from './sent.js'
 import { RETRANSMITTING, SACKED, type Tcb } from './tcb.js'
 
 /** RFC 5681 §3.2. */
 export const DUPLICATE_THRESHOLD = 3
-
-const event: CongestionEvent = {
-  now: 0,
-  ackedBytes: 0,
-  inflightBytes: 0,
-  mss: 0,
-  srttMs: 0,
-  minRttMs: 0,
-  rttMs: 0,
-  cwndLimited: false,
-}
-
-/** The event object handed to congestion controls: one, filled anew each time. */
-export function congestionEvent(
-  tcb: Tcb,
-  now: number,
-  ackedBytes: number,
-  rttMs: number,
-): CongestionEvent {
-  event.now = now
-  event.ackedBytes = ackedBytes
-  event.inflightBytes = inflightBytes(tcb) + ackedBytes
-  event.mss = tcb.snd.mss
-  event.srttMs = tcb.rtt.srttMs
-  event.minRttMs = tcb.rtt.minMs
-  event.rttMs = rttMs
-  const { cwnd, ssthresh } = tcb.congestion
-  event.cwndLimited = tcb.cwndLimited || (cwnd < ssthresh && cwnd < 2 * tcb.cwndUse.most)
-  return event
-}
 
 /** Enters a recovery if there is a loss that belongs to none. */
 export function enterRecovery(tcb: Tcb, now: number): void {
@@ -45,7 +15,7 @@ export function enterRecovery(tcb: Tcb, now: number): void {
   recovery.priorCwnd = tcb.congestion.cwnd
   recovery.delivered = 0
   recovery.sent = 0
-  tcb.congestion.onCongestion(congestionEvent(tcb, now, 0, 0))
+  tellLost(tcb, now)
   recovery.phase = 'recovery'
   recovery.point = tcb.snd.nxt
   if (tcb.sackPermitted) tcb.counters.TcpExtTCPSackRecovery++
@@ -79,7 +49,9 @@ export function advanceRecovery(tcb: Tcb): void {
     return
   }
   if (tcb.snd.una >= recovery.point) {
-    if (recovery.phase === 'recovery') tcb.congestion.cwnd = tcb.congestion.ssthresh
+    if (recovery.phase === 'recovery' && !tcb.congestion.ownsCwnd) {
+      tcb.congestion.cwnd = tcb.congestion.ssthresh
+    }
     recovery.phase = 'open'
     recovery.duplicateAcks = 0
     return
@@ -95,9 +67,7 @@ export function advanceRecovery(tcb: Tcb): void {
 /** RFC 6298 §5.4 to §5.7: everything in flight counts as lost, and the timer backs off. */
 export function timeoutFires(tcb: Tcb, now: number): void {
   const { recovery } = tcb
-  if (tcb.rtt.backoff === 0) {
-    tcb.congestion.onTimeout(congestionEvent(tcb, now, 0, 0))
-  }
+  if (tcb.rtt.backoff === 0) tellTimedOut(tcb, now)
   // The oldest segment SACKed and yet not acknowledged: the peer dropped what it had (RFC 2018 §8), and
   // no mark of it counts any more.
   const reneged = ((tcb.sent.first()?.marks ?? 0) & SACKED) !== 0

@@ -5,10 +5,9 @@
 import type { MptcpCore } from '../core/core.js'
 import type { Counters } from '../counters.js'
 import { type Chrono, createChrono } from './chrono.js'
-import type {
-  MptcpCongestionControl,
-  MptcpCongestionFactory,
-} from './congestion/congestion-control.js'
+import type { MptcpCongestionControl } from './congestion/congestion-control.js'
+import type { CongestionGroup } from './congestion/group.js'
+import { newReno } from './congestion/newreno.js'
 import type { FastOpen } from './fast-open.js'
 import { Fifo } from './fifo.js'
 import { createRtt, type Rtt } from './rtt.js'
@@ -129,7 +128,7 @@ export interface Tcb {
   readonly sent: Fifo<SentSegment>
   rtt: Rtt
   congestion: MptcpCongestionControl
-  readonly congestionFactory: MptcpCongestionFactory
+  readonly congestionGroup: CongestionGroup
   /** Whether cwnd was what stopped the sender, within the last window of data. */
   cwndLimited: boolean
   /** How much of cwnd is used (RFC 7661): in slow start half of it must be, for it to grow. */
@@ -240,7 +239,7 @@ export interface TcbOptions {
   receiveShift: number
   /** First receive window, bytes. */
   receiveWindow: number
-  congestion: MptcpCongestionFactory
+  congestion: CongestionGroup
   timestamps: boolean
   sack: boolean
   windowScaling: boolean
@@ -296,8 +295,9 @@ export function createTcb(options: TcbOptions): Tcb {
     chunks: new Fifo<Chunk>(),
     sent: new Fifo<SentSegment>(),
     rtt: createRtt(options.maxRtoMs),
-    congestion: options.congestion(options.pathMss),
-    congestionFactory: options.congestion,
+    // Until the MSS is known: the window of a SYN and what it carries.
+    congestion: newReno.create(options.pathMss),
+    congestionGroup: options.congestion,
     cwndLimited: false,
     cwndUse: { most: 0, since: 0, idleSince: 0 },
     recovery: {

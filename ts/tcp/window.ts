@@ -2,6 +2,7 @@
 // decides: it is shared by all the subflows.
 
 import { SYN } from '../wire/segment.js'
+import { startControl } from './congestion/tell.js'
 import type { Tcb } from './tcb.js'
 
 /** RFC 7323 §2.3. */
@@ -31,5 +32,5 @@ export function takePeerMss(tcb: Tcb, mss: number | null): void {
   const announced = Math.max(mss ?? 536, 88)
   const optionBytes = tcb.timestamps.enabled ? 12 : 0
   tcb.snd.mss = Math.min(announced, tcb.rcv.mss) - optionBytes
-  tcb.congestion = tcb.congestionFactory(tcb.snd.mss)
+  startControl(tcb)
 }
