@@ -61,3 +61,4 @@ export type {
 } from './tcp/congestion/congestion-control.js'
 export { cubic as mptcpCubic } from './tcp/congestion/cubic.js'
 export { newReno as mptcpNewReno } from './tcp/congestion/newreno.js'
+export type { RateSample as MptcpRateSample } from './tcp/rate.js'

@@ -6,6 +6,7 @@ import { closeSending, destroy } from '../tcp/close.js'
 import {
   type Limits,
   nextSegment,
+  noteAppLimited,
   type Outgoing,
   payloadRoom,
   usableWindow,
@@ -94,7 +95,10 @@ export function output(context: Context, connection: Connection, now: number): v
     sendAcks(context, connection, subflow, now)
   }
   connection.rcv.windowOwed = false
-  for (const { tcb } of connection.subflows) noteWaiting(tcb, waitingFor(connection, tcb), now)
+  for (const { tcb } of connection.subflows) {
+    noteWaiting(tcb, waitingFor(connection, tcb), now)
+    if (connection.snd.nxt >= connection.snd.end) noteAppLimited(tcb)
+  }
 }
 
 /** What the sender waits for, for TCP_INFO. */

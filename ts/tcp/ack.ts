@@ -7,6 +7,7 @@ import { offsetOf } from '../wire/seq.js'
 import { tellAcknowledged } from './congestion/tell.js'
 import { reduceRate } from './prr.js'
 import { detectLosses } from './rack.js'
+import { endSample } from './rate.js'
 import { advanceRecovery, duplicateAckArrives } from './recovery.js'
 import { takeSample, timeoutMs } from './rtt.js'
 import { release } from './send-queue.js'
@@ -91,7 +92,8 @@ export function ackArrives(
   if (recovery.phase === 'recovery') {
     reduceRate(tcb, newBytes, ack > before && recovery.lostBytes <= lostBefore)
   }
-  if (newBytes > 0) tellAcknowledged(tcb, now, newBytes, sampleMs, ack > before)
+  const sample = endSample(tcb, newBytes, now)
+  if (newBytes > 0) tellAcknowledged(tcb, now, newBytes, sampleMs, ack > before, sample)
   takeWindow(tcb, offset, ack, window)
   return ack > before
 }

@@ -5,6 +5,7 @@ import { ACK, FIN, PSH, SYN } from '../wire/segment.js'
 import { armRetransmit } from './ack.js'
 import { INITIAL_SEGMENTS } from './congestion/congestion-control.js'
 import { tellSent } from './congestion/tell.js'
+import { flightOf, limitRate } from './rate.js'
 import { DELAYED_ACK_MS } from './receive.js'
 import { chunkAt } from './send-queue.js'
 import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './sent.js'
@@ -211,7 +212,15 @@ function book(
   control: number,
   now: number,
 ): void {
-  const segment: SentSegment = { start, end, chunk, control, sentAt: now, marks: 0 }
+  const segment: SentSegment = {
+    start,
+    end,
+    chunk,
+    control,
+    sentAt: now,
+    marks: 0,
+    flight: flightOf(tcb, now),
+  }
   if (tcb.sent.length === 0) tcb.timers.waitingSince = now
   tcb.sent.push(segment)
   tcb.snd.nxt = end
@@ -247,6 +256,18 @@ function restartAfterIdle(tcb: Tcb, now: number): void {
     congestion.cwnd = Math.max(congestion.cwnd / 2, least)
     cwndUse.idleSince += rtt.rtoMs
   }
+}
+
+/**
+ * At the end of a turn: all has left that was to leave. Where cwnd allows more, the path is not to be judged by
+ * what it delivers of that (rate.ts).
+ */
+export function noteAppLimited(tcb: Tcb): void {
+  const { rate, recovery, snd, congestion } = tcb
+  if (snd.end - snd.nxt >= snd.mss || recovery.lostBytes > recovery.retransmitBytes) return
+  const inflight = inflightBytes(tcb)
+  if (inflight + snd.mss > congestion.cwnd) return
+  limitRate(rate, rate.delivered + inflight)
 }
 
 /** Payload bytes that cwnd allows beyond what is in flight and queued. */

@@ -1,6 +1,7 @@
 // The books of what is in flight: segments as they leave, arrive (acknowledged or SACKed), are counted as lost
 // and go again; the pipe of RFC 6675 follows from them. What is lost, rack.ts and recovery.ts say.
 
+import { flightOf, sampleDelivered } from './rate.js'
 import { LOST, RETRANSMITTED, RETRANSMITTING, SACKED, type SentSegment, type Tcb } from './tcb.js'
 
 /** Bytes believed to be in the network (RFC 6675's pipe). */
@@ -63,6 +64,7 @@ function settle(tcb: Tcb, segment: SentSegment, now: number): number {
   }
   if (segment.marks & LOST) recovery.lostBytes -= bytes
   tcb.stats.delivered += Math.ceil(bytes / tcb.snd.mss)
+  sampleDelivered(segment)
   noteDelivered(tcb, segment, now)
   return bytes
 }
@@ -134,6 +136,7 @@ export function markLost(tcb: Tcb, segment: SentSegment): void {
   if ((segment.marks & LOST) === 0) {
     segment.marks |= LOST
     recovery.lostBytes += size(segment)
+    tcb.rate.lost += size(segment)
   }
   recovery.scan = Math.min(recovery.scan, segment.start)
 }
@@ -165,6 +168,7 @@ export function sentAgain(tcb: Tcb, segment: SentSegment, now: number): void {
 export function retransmitted(tcb: Tcb, segment: SentSegment, now: number): void {
   segment.marks |= RETRANSMITTING | RETRANSMITTED
   segment.sentAt = now
+  segment.flight = flightOf(tcb, now)
   tcb.recovery.retransmitBytes += size(segment)
   tcb.recovery.sent += size(segment)
   tcb.stats.retransmits++

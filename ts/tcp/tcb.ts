@@ -10,6 +10,7 @@ import type { CongestionGroup } from './congestion/group.js'
 import { newReno } from './congestion/newreno.js'
 import type { FastOpen } from './fast-open.js'
 import { Fifo } from './fifo.js'
+import { createDeliveryRate, type DeliveryRate, type Flight } from './rate.js'
 import { createRtt, type Rtt } from './rtt.js'
 import type { TcpSettings } from './settings.js'
 import type { TcpState } from './state.js'
@@ -48,6 +49,8 @@ export interface SentSegment {
   control: number
   sentAt: number
   marks: number
+  /** How the delivery stood when it was sent. */
+  flight: Flight
 }
 
 export type AckOwed = 0 | 1 | 2
@@ -127,6 +130,7 @@ export interface Tcb {
   /** Segments in flight, in order. */
   readonly sent: Fifo<SentSegment>
   rtt: Rtt
+  rate: DeliveryRate
   congestion: MptcpCongestionControl
   readonly congestionGroup: CongestionGroup
   /** Whether cwnd was what stopped the sender, within the last window of data. */
@@ -295,6 +299,7 @@ export function createTcb(options: TcbOptions): Tcb {
     chunks: new Fifo<Chunk>(),
     sent: new Fifo<SentSegment>(),
     rtt: createRtt(options.maxRtoMs),
+    rate: createDeliveryRate(),
     // Until the MSS is known: the window of a SYN and what it carries.
     congestion: newReno.create(options.pathMss),
     congestionGroup: options.congestion,

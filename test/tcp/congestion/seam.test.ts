@@ -8,6 +8,7 @@ import type {
   MptcpCongestionControl,
 } from '../../../ts/tcp/congestion/congestion-control.js'
 import { newReno } from '../../../ts/tcp/congestion/newreno.js'
+import type { RateSample } from '../../../ts/tcp/rate.js'
 import { BACKENDS } from '../../contract/cores.js'
 import { established } from '../../harness/states.js'
 import { type App, connectPair, finish, runToEnd, transfer, world } from '../../stack/world.js'
@@ -16,6 +17,7 @@ const MSS = 1448
 
 /** NewReno that keeps what it was told. */
 class Recorder implements MptcpCongestionControl {
+  readonly samples: RateSample[] = []
   readonly events: [string, CongestionEvent][] = []
   readonly groups: [string, number][] = []
   readonly mss: number[] = []
@@ -42,9 +44,10 @@ class Recorder implements MptcpCongestionControl {
     this.#inner.ssthresh = bytes
   }
 
-  acknowledged(event: CongestionEvent): void {
+  acknowledged(event: CongestionEvent, sample: RateSample): void {
     this.events.push(['acknowledged', { ...event }])
-    this.#inner.acknowledged(event)
+    this.samples.push({ ...sample })
+    this.#inner.acknowledged(event, sample)
   }
 
   lost(event: CongestionEvent): void {
@@ -135,6 +138,62 @@ describe.each(BACKENDS)('a congestion control, %s core', (core) => {
     control.events.length = 0
     c.after(5000)
     expect(told(control).filter(([name]) => name === 'timedOut')).toHaveLength(1)
+    c.sendsAll()
+  })
+
+  it('gets a sample of the delivery rate with each ACK', () => {
+    const congestion = recorder()
+    const c = established({ core, mptcp: false, rttMs: 100, stack: { congestion } })
+    const { samples } = congestion.made.at(-1)!
+    // Four segments at once, acknowledged two by two, 10 ms apart: four in the 110 ms from the first one's start.
+    c.writes(4 * MSS)
+    c.sendsAll()
+    c.after(100)
+    samples.length = 0
+    c.receives({ seq: 1, ack: 1 + 2 * MSS })
+    c.after(10)
+    c.receives({ seq: 1, ack: 1 + 4 * MSS })
+    // The first turn sent all there was, well below cwnd.
+    expect(samples.map((each) => [each.deliveredBytes, each.intervalMs])).toEqual([
+      [2 * MSS, 100],
+      [4 * MSS, 110],
+    ])
+    const [first, second] = samples as [RateSample, RateSample]
+    expect(second.delivered - first.delivered).toBe(2 * MSS)
+    expect(second.priorDelivered).toBe(first.priorDelivered)
+  })
+
+  it('a sample says whether there was too little to send', () => {
+    const congestion = recorder()
+    const c = established({ core, mptcp: false, rttMs: 100, stack: { congestion } })
+    const { samples } = congestion.made.at(-1)!
+    const ack = (bytes: number): boolean => {
+      c.sendsAll()
+      c.after(100)
+      samples.length = 0
+      c.receives({ seq: 1, ack: 1 + bytes * MSS })
+      return samples.at(-1)!.isAppLimited
+    }
+    // The second one follows a turn that left cwnd unused; the ten behind it fill cwnd, and so do the next.
+    c.writes(MSS)
+    ack(1)
+    c.writes(30 * MSS)
+    expect(ack(11)).toBe(true)
+    expect(ack(21)).toBe(false)
+    c.sendsAll()
+  })
+
+  it('a sample tells what is lost, once', () => {
+    const congestion = recorder()
+    const c = established({ core, mptcp: false, rttMs: 100, stack: { congestion } })
+    const { samples } = congestion.made.at(-1)!
+    c.writes(6 * MSS)
+    c.sendsAll()
+    c.after(100)
+    samples.length = 0
+    c.receives({ seq: 1, ack: 1, sack: [[1 + MSS, 1 + 4 * MSS]] })
+    c.receives({ seq: 1, ack: 1, sack: [[1 + MSS, 1 + 6 * MSS]] })
+    expect(samples.map(({ lostBytes }) => lostBytes)).toEqual([MSS, 0])
     c.sendsAll()
   })
 

@@ -8,8 +8,18 @@ import type {
 import { cubic } from '../../../ts/tcp/congestion/cubic.js'
 import { CONGESTION_CONTROLS } from '../../../ts/tcp/congestion/names.js'
 import { newReno } from '../../../ts/tcp/congestion/newreno.js'
+import type { RateSample } from '../../../ts/tcp/rate.js'
 
 const MSS = 1000
+
+const SAMPLE: RateSample = {
+  deliveredBytes: 0,
+  intervalMs: 0,
+  isAppLimited: false,
+  lostBytes: 0,
+  delivered: 0,
+  priorDelivered: 0,
+}
 
 const event = (given: Partial<CongestionEvent>): CongestionEvent => ({
   now: 0,
@@ -20,6 +30,7 @@ const event = (given: Partial<CongestionEvent>): CongestionEvent => ({
   minRttMs: 100,
   rttMs: 100,
   mayGrow: true,
+  isAppLimited: false,
   una: 1,
   nxt: 1,
   ...given,
@@ -30,7 +41,7 @@ function rounds(control: MptcpCongestionControl, count: number, from = 0): numbe
   return Array.from({ length: count }, (_, i) => {
     const now = from + 100 * i
     for (let left = control.cwnd; left > 0; left -= MSS) {
-      control.acknowledged(event({ now, bytes: Math.min(left, MSS) }))
+      control.acknowledged(event({ now, bytes: Math.min(left, MSS) }), SAMPLE)
     }
     return control.cwnd / MSS
   })
@@ -46,7 +57,7 @@ describe.each([...CONGESTION_CONTROLS])('%s', (_name, algorithm) => {
 
   it('does not grow by what may not grow it', () => {
     const control = algorithm.create(MSS)
-    control.acknowledged(event({ bytes: 5 * MSS, mayGrow: false }))
+    control.acknowledged(event({ bytes: 5 * MSS, mayGrow: false }), SAMPLE)
     expect(control.cwnd).toBe(10 * MSS)
   })
 
@@ -78,7 +89,7 @@ describe('NewReno', () => {
 
   it('takes at most two segments of one ACK in slow start', () => {
     const control = newReno.create(MSS)
-    control.acknowledged(event({ bytes: 8 * MSS }))
+    control.acknowledged(event({ bytes: 8 * MSS }), SAMPLE)
     expect(control.cwnd).toBe(12 * MSS)
   })
 })

@@ -2,6 +2,8 @@
 // a pacing rate and is told what happens. TCP owns loss detection (rack.ts, recovery.ts) and brings cwnd
 // down in a recovery (prr.ts). Coupled ones see those of their connection's other subflows.
 
+import type { RateSample } from '../rate.js'
+
 /** RFC 6928: the initial window, segments. */
 export const INITIAL_SEGMENTS = 10
 
@@ -25,6 +27,8 @@ export interface CongestionEvent {
    * sender back (RFC 7661).
    */
   mayGrow: boolean
+  /** There was too little to send of late: what is in flight says little of the path. */
+  isAppLimited: boolean
   /** SND.UNA and SND.NXT as offsets: rounds are counted by them. */
   una: number
   nxt: number
@@ -40,7 +44,7 @@ export interface MptcpCongestionControl {
   /** True: it alone sets cwnd, in a recovery and after an idle time as well. */
   readonly ownsCwnd?: boolean
   /** Something new was acknowledged or SACKed. */
-  acknowledged(event: CongestionEvent): void
+  acknowledged(event: CongestionEvent, sample: RateSample): void
   /** Loss was detected: once at the start of each recovery. */
   lost(event: CongestionEvent): void
   /** A retransmission timeout: once for each first timeout of the data in flight. */

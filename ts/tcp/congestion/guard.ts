@@ -2,6 +2,7 @@
 // window, is replaced by the default, with those of its connection's other subflows. Those that come with
 // the stack go without a guard, which is why it costs them nothing.
 
+import type { RateSample } from '../rate.js'
 import type {
   CongestionEvent,
   MptcpCongestionAlgorithm,
@@ -118,8 +119,8 @@ export class GuardedControl implements MptcpCongestionControl {
     })
   }
 
-  acknowledged(event: CongestionEvent): void {
-    this.#tell((inner) => inner.acknowledged(event))
+  acknowledged(event: CongestionEvent, sample: RateSample): void {
+    this.#tell((inner) => inner.acknowledged(event, sample))
   }
 
   lost(event: CongestionEvent): void {

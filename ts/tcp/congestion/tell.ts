@@ -1,5 +1,6 @@
 // What a tcb tells its congestion control, and when it belongs to its connection's group.
 
+import type { RateSample } from '../rate.js'
 import { inflightBytes } from '../sent.js'
 import type { Tcb } from '../tcb.js'
 import type { CongestionEvent, MptcpCongestionControl } from './congestion-control.js'
@@ -50,6 +51,7 @@ const event: CongestionEvent = {
   minRttMs: 0,
   rttMs: 0,
   mayGrow: false,
+  isAppLimited: false,
   una: 0,
   nxt: 0,
 }
@@ -63,6 +65,7 @@ function fill(tcb: Tcb, now: number, bytes: number, inflight: number): Congestio
   event.minRttMs = tcb.rtt.minMs
   event.rttMs = 0
   event.mayGrow = false
+  event.isAppLimited = tcb.rate.limitedUntil > 0
   event.una = tcb.snd.una
   event.nxt = tcb.snd.nxt
   return event
@@ -75,6 +78,7 @@ export function tellAcknowledged(
   bytes: number,
   rttMs: number,
   advanced: boolean,
+  sample: RateSample,
 ): void {
   const told = fill(tcb, now, bytes, inflightBytes(tcb) + bytes)
   const { cwnd, ssthresh } = tcb.congestion
@@ -83,7 +87,7 @@ export function tellAcknowledged(
     advanced &&
     tcb.recovery.phase !== 'recovery' &&
     (tcb.cwndLimited || (cwnd < ssthresh && cwnd < 2 * tcb.cwndUse.most))
-  tcb.congestion.acknowledged(told)
+  tcb.congestion.acknowledged(told, sample)
 }
 
 export function tellLost(tcb: Tcb, now: number): void {
