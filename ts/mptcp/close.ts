@@ -1,7 +1,7 @@
 // Ending a connection, RFC 8684 §3.3.3 and §3.5: the data level first, then the subflows; a fast close;
 // and giving everything back.
 
-import { destroy } from '../tcp/close.js'
+import { destroy, releaseReceiveQueue } from '../tcp/close.js'
 import { formatAddress } from '../wire/address.js'
 import {
   type Connection,
@@ -203,8 +203,7 @@ export function isReleased(connection: Connection): boolean {
 /** TIME-WAIT needs no buffers. */
 function slim(context: Context, subflow: Subflow): void {
   clearMappings(context, subflow.mappings)
-  context.core.kernel.mptcp_queue_release(subflow.tcb.rcv.queue)
-  subflow.tcb.rcv.queue = 0
+  releaseReceiveQueue(subflow.tcb)
 }
 
 function releaseSending(context: Context, connection: Connection): void {
@@ -234,7 +233,7 @@ export function releaseConnection(context: Context, connection: Connection): voi
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
   releaseSending(context, connection)
   releaseReceiving(context, connection)
-  connection.state = 'M_CLOSED'
+  setMptcpState(connection, 'M_CLOSED')
 }
 
 /** The application will not read any more. */

@@ -3,15 +3,24 @@
 
 import { noteWaiting, type Waiting } from '../tcp/chrono.js'
 import { closeSending, destroy } from '../tcp/close.js'
+import { takeKeepAlive, takeProbe } from '../tcp/keep-alive.js'
 import {
   type Limits,
   nextSegment,
   noteAppLimited,
   type Outgoing,
   payloadRoom,
+  segmentSent,
   usableWindow,
 } from '../tcp/output.js'
-import { ackSent, duplicateReported, hasSackRanges, oweAckNow, sackRanges } from '../tcp/receive.js'
+import {
+  ackSent,
+  duplicateReported,
+  hasSackRanges,
+  oweAckNow,
+  raiseRight,
+  sackRanges,
+} from '../tcp/receive.js'
 import { append as appendChunk } from '../tcp/send-queue.js'
 import { ACK_NOW, type Tcb, timestampNow } from '../tcp/tcb.js'
 import { windowField } from '../tcp/window.js'
@@ -261,13 +270,11 @@ function sendAcks(context: Context, connection: Connection, subflow: Subflow, no
     subflow.pendingOptions.push(keysOption(connection))
   }
   sendPending(context, connection, subflow, now)
-  if (tcb.probe) {
-    tcb.probe = false
+  if (takeProbe(tcb)) {
     context.counters.TcpExtTCPZeroWindowProbe++
     emitProbe(context, connection, subflow, now)
   }
-  if (tcb.keepAlive.owed) {
-    tcb.keepAlive.owed = false
+  if (takeKeepAlive(tcb)) {
     context.counters.TcpExtTCPKeepAlive++
     emitProbe(context, connection, subflow, now)
   }
@@ -387,7 +394,7 @@ function announceWindow(
   rcv.right = Math.max(rcv.right, from + told)
   const shared = rcv.right - from
   for (const other of connection.subflows) {
-    other.tcb.rcv.right = Math.max(other.tcb.rcv.right, other.tcb.rcv.nxt + shared)
+    raiseRight(other.tcb, other.tcb.rcv.nxt + shared)
   }
   return window
 }
@@ -415,7 +422,7 @@ function emit(
   } else if (length > 0) dataOptions(context, connection, subflow, outgoing, options.mptcp)
   else ackOptions(context, connection, subflow, options.mptcp)
   segment.payloadLength = length
-  tcb.stats.segmentsSent++
+  segmentSent(tcb)
   if (!outgoing.retransmission) context.counters.TcpOutSegs++
   context.transmit(subflow, segment, sum)
   if (flags & ACK) ackSent(tcb)
@@ -427,7 +434,7 @@ function emitAck(context: Context, connection: Connection, subflow: Subflow, now
   begin(context, connection, subflow, ACK, tcb.snd.nxt, now)
   ackOptions(context, connection, subflow, options.mptcp)
   addSack(subflow)
-  tcb.stats.segmentsSent++
+  segmentSent(tcb)
   context.counters.TcpOutSegs++
   context.transmit(subflow, segment, 0)
   ackSent(tcb)
@@ -441,7 +448,7 @@ function emitProbe(context: Context, connection: Connection, subflow: Subflow, n
   const { tcb } = subflow
   begin(context, connection, subflow, ACK, tcb.snd.una - 1, now)
   ackOptions(context, connection, subflow, options.mptcp)
-  tcb.stats.segmentsSent++
+  segmentSent(tcb)
   context.counters.TcpOutSegs++
   context.transmit(subflow, segment, 0)
 }

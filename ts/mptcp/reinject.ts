@@ -2,6 +2,8 @@
 // order of data offset; those that were DATA_ACKed meanwhile drop out.
 
 import { QUEUE_HEAD_OFFSET } from '../core/layout.js'
+import { askForAck } from '../tcp/keep-alive.js'
+import { retransmitNow } from '../tcp/timers.js'
 import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
 import { canCarryData, type Subflow } from './subflow.js'
@@ -101,7 +103,7 @@ export function subflowTimedOut(
  * harm.
  */
 export function probeStale(context: Context, subflow: Subflow, now: number): void {
-  subflow.tcb.probe = true
+  askForAck(subflow.tcb)
   subflow.staleProbeDeadline = now + Math.max(STALE_PROBE_MS, subflow.tcb.rtt.srttMs)
   context.counters.SubflowStaleProbe++
 }
@@ -110,7 +112,7 @@ export function probeStale(context: Context, subflow: Subflow, now: number): voi
 export function staleSubflowHeard(subflow: Subflow): void {
   if (subflow.staleProbeDeadline === Number.POSITIVE_INFINITY) return
   subflow.staleProbeDeadline = Number.POSITIVE_INFINITY
-  if (subflow.tcb.sent.length > 0) subflow.tcb.timers.retransmit = Number.NEGATIVE_INFINITY
+  retransmitNow(subflow.tcb)
 }
 
 /** It acknowledged something: back in use. */

@@ -2,12 +2,12 @@
 
 import type { Connection } from '../mptcp/connection.js'
 import { CONGESTION_CONTROLS } from '../tcp/congestion/names.js'
-import { replaceControl } from '../tcp/congestion/tell.js'
+import { changeAlgorithm } from '../tcp/congestion/tell.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
-import { oweAckNow } from '../tcp/receive.js'
+import { setQuickAcks } from '../tcp/receive.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import { SIPHASH_KEY_BYTES } from '../tcp/siphash.js'
-import { ACK_DELAYED } from '../tcp/tcb.js'
+import { lowerMss } from '../tcp/window.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
 import {
@@ -27,7 +27,6 @@ const MOST_SEGMENT = 32_767
 /** Linux's MAX_TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and _SYNCNT. */
 const MOST_KEEP_SECONDS = 32_767
 const MOST_TRIES = 127
-const QUICK_ACKS = 16
 const MOST_INT = 2 ** 31 - 1
 /** Linux's somaxconn. */
 const MOST_FAST_OPENS = 4096
@@ -174,8 +173,7 @@ function setMaximumSegment({ socket }: OptionTarget, value: number): number {
 function setQuickAck({ stack, socket }: OptionTarget, value: number): number {
   const { connection } = socket
   for (const { tcb } of connection?.subflows ?? []) {
-    tcb.ack.quick = value === 0 ? 0 : QUICK_ACKS
-    if (value !== 0 && tcb.ack.owed === ACK_DELAYED) oweAckNow(tcb)
+    setQuickAcks(tcb, value !== 0)
   }
   if (connection !== null) stack.touch(connection)
   return 0
@@ -202,9 +200,10 @@ function setCongestion({ stack, socket }: OptionTarget, value: string): number {
   if (algorithm === undefined) return -E.ENOENT
   const { connection, settings } = socket
   settings.tcp.congestion = algorithm
-  if (connection === null || connection.congestion.algorithm === algorithm) return 0
-  connection.congestion.algorithm = algorithm
-  for (const { tcb } of connection.subflows) replaceControl(tcb)
+  if (connection !== null) {
+    const tcbs = connection.subflows.map(({ tcb }) => tcb)
+    changeAlgorithm(connection.congestion, algorithm, tcbs)
+  }
   return 0
 }
 
@@ -212,7 +211,7 @@ function setCongestion({ stack, socket }: OptionTarget, value: string): number {
 export function adoptSettings(connection: Connection, settings: TcpSettings): void {
   for (const { tcb } of connection.subflows) {
     if (settings.maxSegment === 0) continue
-    tcb.snd.mss = Math.min(tcb.snd.mss, settings.maxSegment)
+    lowerMss(tcb, settings.maxSegment)
   }
 }
 

@@ -2,7 +2,9 @@
 // connection they are hints only (RFC 5927 §4).
 
 import type { Context } from '../mptcp/context.js'
+import { resetArrived } from '../tcp/close.js'
 import { segmentsTooBig } from '../tcp/recovery.js'
+import { lowerMss } from '../tcp/window.js'
 import type { IpAddress } from '../wire/address.js'
 import type { IcmpError } from '../wire/icmp.js'
 import { offsetOf } from '../wire/seq.js'
@@ -42,15 +44,11 @@ export function icmpArrives(context: Context, error: IcmpError, find: Find): Dem
     const least = subflow.remote.family === 4 ? MIN_MTU4 : MIN_MTU6
     const mtu = Math.max(error.mtu, least)
     const mss = mtu - headers - (tcb.timestamps.enabled ? 12 : 0)
-    if (mss < tcb.snd.mss) {
-      tcb.snd.mss = mss
-      segmentsTooBig(tcb)
-    }
+    if (lowerMss(tcb, mss)) segmentsTooBig(tcb)
     return entry
   }
   if (tcb.state !== 'SYN-SENT') return null
-  tcb.error = error.kind === 'unreachable-port' ? 'ECONNREFUSED' : 'EHOSTUNREACH'
-  tcb.state = 'CLOSED'
+  resetArrived(tcb, error.kind === 'unreachable-port' ? 'ECONNREFUSED' : 'EHOSTUNREACH')
   context.counters.TcpAttemptFails++
   return entry
 }

@@ -18,7 +18,8 @@ import { createConnection, createSubflowTcb, noteInitial } from '../mptcp/open.j
 import { addressId as addressIdOf } from '../mptcp/path-manager/commands.js'
 import type { MptcpLocalAddress } from '../mptcp/path-manager/path-manager.js'
 import { createSubflow, type Subflow } from '../mptcp/subflow.js'
-import { synArrives } from '../tcp/listen.js'
+import { offerFastOpen } from '../tcp/fast-open.js'
+import { refuseTimestamps, synArrives } from '../tcp/listen.js'
 import type { Tcb } from '../tcp/tcb.js'
 import { type IpAddress, sameAddress } from '../wire/address.js'
 import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
@@ -207,9 +208,9 @@ export class PassiveOpener {
     const prepare = (tcb: Tcb): void => {
       if (fastOpen.option === null) return
       const { option: answer } = fastOpen
-      tcb.fastOpen = { option: answer, dataBytes: 0, accepted: false, dataTaken: false }
+      offerFastOpen(tcb, answer)
       // As Linux: timestamps, a cookie and MP_CAPABLE with a key do not fit into one SYN/ACK.
-      if (option !== null) tcb.timestamps.enabled = false
+      if (option !== null) refuseTimestamps(tcb)
     }
     const subflow = this.#acceptSubflow(
       connection,

@@ -21,14 +21,24 @@ export function closeSending(tcb: Tcb): void {
   tcb.snd.fin = tcb.snd.end
 }
 
+/** A RST, or an ICMP error that counts for one, has ended it: `error` says why. */
+export function resetArrived(tcb: Tcb, error: string): void {
+  tcb.error = error
+  setState(tcb, 'CLOSED')
+}
+
+/** Nothing more will be received: the queue goes back to the core. */
+export function releaseReceiveQueue({ core, rcv }: Tcb): void {
+  if (rcv.queue === 0) return
+  core.kernel.mptcp_queue_release(rcv.queue)
+  rcv.queue = 0
+}
+
 /** Frees everything that the tcb holds; no segment is sent. */
 export function destroy(tcb: Tcb): void {
   setState(tcb, 'CLOSED')
   releaseAll(tcb)
-  if (tcb.rcv.queue !== 0) {
-    tcb.core.kernel.mptcp_queue_release(tcb.rcv.queue)
-    tcb.rcv.queue = 0
-  }
+  releaseReceiveQueue(tcb)
   const { timers } = tcb
   timers.retransmit = Number.POSITIVE_INFINITY
   timers.delayedAck = Number.POSITIVE_INFINITY

@@ -54,3 +54,14 @@ export function synAckWasSent(tcb: Tcb, now: number): void {
   tcb.snd.nxt = 1
   tcb.timestamps.lastAckSent = 1
 }
+
+/** Before a SYN is taken again: the numbers that its SYN cookie has told the peer. */
+export function useCookieNumbers(tcb: Tcb, iss: number, timestampBase: number): void {
+  tcb.iss = iss
+  tcb.timestamps.base = timestampBase
+}
+
+/** Before a SYN is taken: timestamps are not to be agreed on. */
+export function refuseTimestamps(tcb: Tcb): void {
+  tcb.timestamps.enabled = false
+}

@@ -258,6 +258,16 @@ function restartAfterIdle(tcb: Tcb, now: number): void {
   }
 }
 
+/** One segment has left, of whichever kind. */
+export function segmentSent(tcb: Tcb): void {
+  tcb.stats.segmentsSent++
+}
+
+/** There was data for it, and cwnd had no room. */
+export function noteCwndLimited(tcb: Tcb): void {
+  tcb.cwndLimited = true
+}
+
 /**
  * At the end of a turn: all has left that was to leave. Where cwnd allows more, the path is not to be judged by
  * what it delivers of that (rate.ts).

@@ -253,7 +253,7 @@ export interface TcbOptions {
 }
 
 /** ACKs sent at once at the start, while the peer is in slow start (Linux's quick ACKs). */
-const QUICK_ACKS = 16
+export const QUICK_ACKS = 16
 
 export function createTcb(options: TcbOptions): Tcb {
   return {

@@ -30,6 +30,11 @@ export function armTimeWait(tcb: Tcb, now: number): void {
   tcb.timers.timeWait = now + TIME_WAIT_MS
 }
 
+/** What is in flight goes again with the next timers, not at the timeout. */
+export function retransmitNow(tcb: Tcb): void {
+  if (tcb.sent.length > 0) tcb.timers.retransmit = Number.NEGATIVE_INFINITY
+}
+
 /** The earliest deadline; Infinity if none. */
 export function nextDeadline(tcb: Tcb): number {
   const { timers } = tcb

@@ -3,7 +3,12 @@
 import type { RateSample } from '../rate.js'
 import { inflightBytes } from '../sent.js'
 import type { Tcb } from '../tcb.js'
-import type { CongestionEvent, MptcpCongestionControl } from './congestion-control.js'
+import type {
+  CongestionEvent,
+  MptcpCongestionAlgorithm,
+  MptcpCongestionControl,
+} from './congestion-control.js'
+import type { CongestionGroup } from './group.js'
 import { createControl, GuardedControl } from './guard.js'
 
 /** The MSS is known: the tcb gets the control that it keeps. */
@@ -11,8 +16,19 @@ export function startControl(tcb: Tcb): void {
   tcb.congestion = createControl(tcb.congestionGroup, tcb.snd.mss)
 }
 
+/** The user wants another algorithm for the subflows of `tcbs`, which are a group's. */
+export function changeAlgorithm(
+  group: CongestionGroup,
+  algorithm: MptcpCongestionAlgorithm,
+  tcbs: readonly Tcb[],
+): void {
+  if (group.algorithm === algorithm) return
+  group.algorithm = algorithm
+  for (const tcb of tcbs) replaceControl(tcb)
+}
+
 /** The group's algorithm has changed; the window goes on from where it stood. */
-export function replaceControl(tcb: Tcb): void {
+function replaceControl(tcb: Tcb): void {
   // It has none yet, or has no more use for one.
   if (tcb.state === 'SYN-SENT' || tcb.state === 'CLOSED' || tcb.state === 'TIME-WAIT') return
   const { cwnd, ssthresh } = tcb.congestion
