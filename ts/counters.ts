@@ -55,6 +55,7 @@ export const COUNTER_MEANINGS = {
   TcpExtTCPZeroWindowProbe: 'zero-window probes sent',
   TcpExtTCPKeepAlive: 'keep-alives sent',
   TcpExtTCPTimeWaitOverflow: 'TIME-WAIT ended early: too many of them',
+  CongestionFault: 'congestion controls that threw or answered nonsense, and were replaced',
   TcpExtOutOfWindow: 'segments outside the receive window',
   TcpExtOutOfWindowIcmps: 'ICMP errors about nothing that is in flight',
   // MPTCP, Linux names.

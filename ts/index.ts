@@ -56,7 +56,9 @@ export type {
 } from './stack/path-control.js'
 export type {
   CongestionEvent as MptcpCongestionEvent,
+  MptcpCongestionAlgorithm,
   MptcpCongestionControl,
-  MptcpCongestionFactory,
 } from './tcp/congestion/congestion-control.js'
+export { cubic as mptcpCubic } from './tcp/congestion/cubic.js'
 export { newReno as mptcpNewReno } from './tcp/congestion/newreno.js'
+export type { RateSample as MptcpRateSample } from './tcp/rate.js'

@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from '../../ts/socket/constants.js'
+import { newReno } from '../../ts/tcp/congestion/newreno.js'
 import {
   bsdWorld,
   connected,
@@ -216,6 +217,37 @@ describe('SO_REUSEPORT', () => {
       return accepted[0]! + accepted[1]! === clients.length
     })
     for (const count of accepted) expect(count).toBeGreaterThan(5)
+    finishBsd(w)
+  })
+})
+
+describe('TCP_CONGESTION', () => {
+  it('takes each name of the table, and the name of the stack’s own', () => {
+    const own = { name: 'own', create: newReno.create }
+    const w = bsdWorld({ client: { congestion: own } })
+    const fd = mptcpSocket(w.a)
+    const told = (): unknown => w.a.getsockopt(fd, C.SOL_TCP, C.TCP_CONGESTION)
+    expect(told()).toBe('own')
+    const set = (name: string): number => w.a.setsockopt(fd, C.SOL_TCP, C.TCP_CONGESTION, name)
+    expect([set('cubic'), told()]).toEqual([0, 'cubic'])
+    expect([set('reno'), told()]).toEqual([0, 'newreno'])
+    expect([set('bbr'), told()]).toEqual([-E.ENOENT, 'newreno'])
+    expect([set('own'), told()]).toEqual([0, 'own'])
+    finishBsd(w)
+  })
+
+  it('changes that of a connection under way, whose window goes on from where it stood', () => {
+    const w = bsdWorld(TWO_PATHS)
+    const { client } = connected(w)
+    const connection = w.a.connectionOf(client)!
+    until(w, 'a second subflow', () => connection.congestion.members.length === 2)
+    const windows = (): number[] => connection.subflows.map(({ tcb }) => tcb.congestion.cwnd)
+    const before = windows()
+    expect(w.a.setsockopt(client, C.SOL_TCP, C.TCP_CONGESTION, 'cubic')).toBe(0)
+    expect(windows()).toEqual(before)
+    expect(connection.subflows.map(({ tcb }) => tcb.congestion)).toEqual(
+      connection.congestion.members,
+    )
     finishBsd(w)
   })
 })

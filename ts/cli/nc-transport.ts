@@ -3,7 +3,7 @@
 import type { Duplex } from 'node:stream'
 import type { MptcpBackend } from '../core/load.js'
 import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
-import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
+import type { MptcpCongestionAlgorithm } from '../tcp/congestion/congestion-control.js'
 import type { PathOption } from './path-option.js'
 
 export interface NcOptions {
@@ -13,7 +13,7 @@ export interface NcOptions {
   path: PathOption[]
   core: MptcpBackend
   scheduler: () => MptcpScheduler
-  cc: MptcpCongestionFactory
+  cc: MptcpCongestionAlgorithm
   checksum?: true
   plain?: true
   pcap?: string

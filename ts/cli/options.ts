@@ -5,14 +5,12 @@ import type { MptcpBackend } from '../core/load.js'
 import { lowestRtt } from '../mptcp/scheduler/lowest-rtt.js'
 import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
 import { shortestLinger } from '../mptcp/scheduler/shortest-linger.js'
-import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
-import { newReno } from '../tcp/congestion/newreno.js'
+import { CONGESTION_CONTROLS, DEFAULT_CONGESTION } from '../tcp/congestion/names.js'
 
-const SCHEDULERS: Record<string, () => MptcpScheduler> = {
-  'lowest-rtt': lowestRtt,
-  'shortest-linger': shortestLinger,
-}
-const CONGESTION: Record<string, MptcpCongestionFactory> = { newreno: newReno }
+const SCHEDULERS: ReadonlyMap<string, () => MptcpScheduler> = new Map([
+  ['lowest-rtt', lowestRtt],
+  ['shortest-linger', shortestLinger],
+])
 
 export interface CoreOption {
   core: MptcpBackend
@@ -27,21 +25,23 @@ export function coreOption(): Option {
 export function schedulerOption(): Option {
   return new Option(
     '--scheduler <name>',
-    `which subflow takes new data: ${Object.keys(SCHEDULERS).join(', ')}`,
+    `which subflow takes new data: ${[...SCHEDULERS.keys()].join(', ')}`,
   )
     .argParser((name: string) => chosen(SCHEDULERS, name, 'scheduler'))
     .default(lowestRtt, 'lowest-rtt')
 }
 
 export function congestionOption(): Option {
-  return new Option('--cc <name>', 'congestion control: newreno')
-    .argParser((name: string) => chosen(CONGESTION, name, 'congestion control'))
-    .default(newReno, 'newreno')
+  const names = [...CONGESTION_CONTROLS.keys()].join(', ')
+  return new Option('--cc <name>', `congestion control: ${names}`)
+    .argParser((name: string) => chosen(CONGESTION_CONTROLS, name, 'congestion control'))
+    .default(DEFAULT_CONGESTION, DEFAULT_CONGESTION.name)
 }
 
-function chosen<T>(among: Record<string, T>, name: string, what: string): T {
-  if (Object.hasOwn(among, name)) return among[name] as T
-  const names = Object.keys(among).join(', ')
+function chosen<T>(among: ReadonlyMap<string, T>, name: string, what: string): T {
+  const choice = among.get(name)
+  if (choice !== undefined) return choice
+  const names = [...among.keys()].join(', ')
   throw new InvalidArgumentError(`The ${what} '${name}' is not built; there is: ${names}.`)
 }
 

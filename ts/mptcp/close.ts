@@ -229,7 +229,7 @@ export function releaseConnection(context: Context, connection: Connection): voi
   context.resting.delete(connection)
   context.starved.delete(connection)
   context.unserved.delete(connection)
-  connection.state = 'M_CLOSED'
+  setMptcpState(connection, 'M_CLOSED')
 }
 
 /** The application will not read any more. */

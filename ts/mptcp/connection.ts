@@ -3,6 +3,7 @@
 // mapping from byte 1.
 
 import { queueEnd, queueHead } from '../core/records.js'
+import type { CongestionGroup } from '../tcp/congestion/group.js'
 import type { Fifo } from '../tcp/fifo.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
@@ -85,6 +86,7 @@ export interface Connection {
   /** Address families that its subflows may have: those of the socket. */
   readonly families: AddressFamilies
   readonly scheduler: MptcpScheduler
+  readonly congestion: CongestionGroup
   readonly pathManager: PathManagerState
 
   snd: {

@@ -4,7 +4,7 @@
 import type { MptcpCore } from '../core/core.js'
 import type { Counters } from '../counters.js'
 import type { Random } from '../random.js'
-import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
+import type { MptcpCongestionAlgorithm } from '../tcp/congestion/congestion-control.js'
 import type { FastOpenCache } from '../tcp/fast-open.js'
 import type { IpAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
@@ -29,7 +29,7 @@ export interface MptcpConfig {
    * before it only where the keys are equal. Null = the DSS mappings decide.
    */
   coalesceKey: ((dataOffset: number) => number) | null
-  congestion: MptcpCongestionFactory
+  congestion: MptcpCongestionAlgorithm
   scheduler: () => MptcpScheduler
   /** Most subflows of one connection, the first included. */
   maxSubflows: number
@@ -108,6 +108,8 @@ export interface Context {
   say(application: () => void): void
   /** A path manager has thrown. */
   pathManagerFault(error: unknown): void
+  /** A congestion control of the user's has failed, and was replaced. */
+  congestionFailed(error: Error): void
   /** A free local port for a subflow from `address`; 0 if there is none. */
   takePort(address: IpAddress, remote: IpAddress, remotePort: number): number
 }

@@ -2,8 +2,14 @@
 // What is sent and when is decided by output.ts and push.ts, the only ones that call this.
 
 import { destroy } from '../tcp/close.js'
-import type { Outgoing } from '../tcp/output.js'
-import { ackSent, duplicateReported, hasSackRanges, sackRanges } from '../tcp/receive.js'
+import { type Outgoing, segmentSent } from '../tcp/output.js'
+import {
+  ackSent,
+  duplicateReported,
+  hasSackRanges,
+  raiseRight,
+  sackRanges,
+} from '../tcp/receive.js'
 import { timestampNow } from '../tcp/tcb.js'
 import { windowField } from '../tcp/window.js'
 import { mptcpOptionLength } from '../wire/mptcp-options.js'
@@ -111,7 +117,7 @@ function announceWindow(
   rcv.right = Math.max(rcv.right, from + told)
   const shared = rcv.right - from
   for (const other of connection.subflows) {
-    other.tcb.rcv.right = Math.max(other.tcb.rcv.right, other.tcb.rcv.nxt + shared)
+    raiseRight(other.tcb, other.tcb.rcv.nxt + shared)
   }
   return window
 }
@@ -140,7 +146,7 @@ export function emit(
   } else if (length > 0) dataOptions(context, connection, subflow, outgoing, options.mptcp)
   else ackOptions(context, connection, subflow, options.mptcp)
   segment.payloadLength = length
-  tcb.stats.segmentsSent++
+  segmentSent(tcb)
   if (!outgoing.retransmission) context.counters.TcpOutSegs++
   context.transmit(subflow, segment, sum)
   if (flags & ACK) ackSent(tcb)
@@ -157,7 +163,7 @@ export function emitAck(
   begin(context, connection, subflow, ACK, tcb.snd.nxt, now)
   ackOptions(context, connection, subflow, options.mptcp)
   addSack(subflow)
-  tcb.stats.segmentsSent++
+  segmentSent(tcb)
   context.counters.TcpOutSegs++
   context.transmit(subflow, segment, 0)
   ackSent(tcb)
@@ -176,7 +182,7 @@ export function emitProbe(
   const { tcb } = subflow
   begin(context, connection, subflow, ACK, tcb.snd.una - 1, now)
   ackOptions(context, connection, subflow, options.mptcp)
-  tcb.stats.segmentsSent++
+  segmentSent(tcb)
   context.counters.TcpOutSegs++
   context.transmit(subflow, segment, 0)
 }

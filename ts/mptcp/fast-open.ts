@@ -6,14 +6,17 @@
 // back by the length of the SYN's data: the byte after it has the DSN of the key.
 
 import {
+  acceptFastOpen,
   dropUnackedSynData,
   type FastOpenCache,
+  offerFastOpen,
   optionForSyn,
+  synCarries,
   synDataRoom,
+  synDataTaken,
 } from '../tcp/fast-open.js'
-import { textArrives } from '../tcp/receive.js'
+import { ackRides, textArrives } from '../tcp/receive.js'
 import { append as appendChunk } from '../tcp/send-queue.js'
-import { ACK_NONE } from '../tcp/tcb.js'
 import type { FastOpenOption, Segment } from '../wire/segment.js'
 import { emittedLength, MAX_OPTION_BYTES, noOptions } from '../wire/tcp-options.js'
 import type { Connection } from './connection.js'
@@ -77,7 +80,7 @@ export function synWithData(
   const server = cache.get(path.address, remote)
   let option: FastOpenOption | null = noCookie ? null : optionForSyn(server)
   if (option !== null && !fits(context, connection, option)) option = null
-  tcb.fastOpen = { option, dataBytes: 0, accepted: false, dataTaken: false }
+  offerFastOpen(tcb, option)
   if (!noCookie && (option === null || option.cookie.length === 0)) return 0
   const room = synDataRoom(tcb.rcv.mss, server?.mss ?? 0)
   const taken = append(context, connection, data.subarray(0, room))
@@ -86,7 +89,7 @@ export function synWithData(
   // Without memory for the slice it is data like any other, after the handshake.
   if (record === 0) return taken
   appendChunk(tcb, record, taken, 1, true, CHUNK_PLAIN)
-  tcb.fastOpen.dataBytes = taken
+  synCarries(tcb, taken)
   connection.snd.nxt = 1 + taken
   moveIdsn(connection, 'local', -taken)
   return taken
@@ -123,10 +126,10 @@ export function synDataAnswered(
     connection.snd.nxt = 1 + acked
     moveIdsn(connection, 'local', dataBytes - acked)
     // The data follows at once, and is the third ACK.
-    if (tcb.snd.right > tcb.snd.una) tcb.ack.owed = ACK_NONE
+    if (tcb.snd.right > tcb.snd.una) ackRides(tcb)
   } else {
     counters.TcpExtTCPFastOpenActive++
-    tcb.fastOpen.dataTaken = true
+    synDataTaken(tcb)
   }
   subflow.synDataSent = acked
 }
@@ -145,8 +148,7 @@ export function takeSynData(
   const { tcb } = subflow
   const { payloadOffset, payloadLength } = segment
   // A cookie of the backup key is answered with one of the new.
-  const option = tcb.fastOpen?.option ?? null
-  tcb.fastOpen = { option, dataBytes: 0, accepted: true, dataTaken: false }
+  acceptFastOpen(tcb)
   // It is the application's from here on: that its keys or its third ACK are still to come, only MPTCP knows.
   setMptcpState(connection, 'M_ESTAB')
   if (connection.mode === 'fallback') {
@@ -170,7 +172,7 @@ export function takeSynData(
   textArrives(tcb, chain, 1, payloadLength, now)
   const taken = tcb.rcv.nxt - 1
   if (taken <= 0) return
-  tcb.fastOpen.dataTaken = taken === payloadLength
+  if (taken === payloadLength) synDataTaken(tcb)
   connection.rcv.right = Math.max(connection.rcv.right, 1 + taken)
   // No more than the SYN/ACK can tell, or the first read would owe an update of it.
   connection.rcv.buffer = Math.min(connection.rcv.buffer, 0xffff)

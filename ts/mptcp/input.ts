@@ -1,7 +1,7 @@
 // One segment of one subflow: TCP first, then the MPTCP options of an acceptable segment, then what can
 // be passed up. RFC 8684 §3. Leaves notes in the state; output.ts pays them.
 
-import { closeSending } from '../tcp/close.js'
+import { closeSending, resetArrived } from '../tcp/close.js'
 import { segmentArrives } from '../tcp/input.js'
 import {
   ACCEPTABLE,
@@ -64,7 +64,7 @@ export function subflowSegment(
     return
   }
   if (outcome & RESET) {
-    resetArrived(context, connection, subflow, segment)
+    subflowReset(context, connection, subflow, segment)
     return
   }
   if ((outcome & ACCEPTABLE) === 0) return
@@ -180,7 +180,7 @@ function fallbackArrives(context: Context, connection: Connection, subflow: Subf
 }
 
 /** A valid RST: this subflow is gone, with MP_FASTCLOSE the connection. */
-function resetArrived(
+function subflowReset(
   context: Context,
   connection: Connection,
   subflow: Subflow,
@@ -198,8 +198,7 @@ function resetArrived(
       fastcloseArrives(context, connection, option.receiverKey)
     } else if (option.subtype === MP_FAIL) context.counters.MPFailRx++
   }
-  tcb.error = opening && subflow.opener ? 'ECONNREFUSED' : 'ECONNRESET'
-  tcb.state = 'CLOSED'
+  resetArrived(tcb, opening && subflow.opener ? 'ECONNREFUSED' : 'ECONNRESET')
 }
 
 /** Passes in-order bytes up, and acts on what stands in the way. */

@@ -1,6 +1,7 @@
 // Making connections and subflows: what both roles need, on both ends of MP_CAPABLE and MP_JOIN.
 
 import { SLOT_BYTES, slotsFree } from '../core/pools.js'
+import { createCongestionGroup } from '../tcp/congestion/group.js'
 import { Fifo } from '../tcp/fifo.js'
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import { open as openTcb } from '../tcp/syn-sent.js'
@@ -70,6 +71,10 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     settings: options.settings ?? createTcpSettings(),
     families: options.families ?? 'both',
     scheduler: config.scheduler(),
+    congestion: createCongestionGroup(
+      options.settings?.congestion ?? config.congestion,
+      context.congestionFailed,
+    ),
     pathManager: createPathManagerState(),
     snd: {
       una: 1,
@@ -180,7 +185,7 @@ export function createSubflowTcb(context: Context, connection: Connection, path:
     pathMss: Math.min(path.mss, connection.settings.maxSegment || path.mss),
     receiveShift: shiftFor(config.receiveBufferBytes),
     receiveWindow: Math.min(connection.rcv.buffer, 0xffff),
-    congestion: connection.settings.congestion ?? config.congestion,
+    congestion: connection.congestion,
     timestamps: config.timestamps,
     sack: config.sack,
     windowScaling: config.windowScaling,

@@ -2,7 +2,8 @@
 // retransmissions, new data, the ends, then the ACKs still owed.
 
 import { noteWaiting, type Waiting } from '../tcp/chrono.js'
-import { usableWindow } from '../tcp/output.js'
+import { takeKeepAlive, takeProbe } from '../tcp/keep-alive.js'
+import { noteAppLimited, usableWindow } from '../tcp/output.js'
 import { oweAckNow } from '../tcp/receive.js'
 import { ACK_NOW, type Tcb } from '../tcp/tcb.js'
 import { REMOVE_ADDR } from '../wire/mptcp-options.js'
@@ -16,7 +17,7 @@ import { isLive, type Subflow } from './subflow.js'
 
 /** Sends what the connection has to send at `now`. */
 export function output(context: Context, connection: Connection, now: number): void {
-  const { subflows, rcv } = connection
+  const { subflows, snd, rcv } = connection
   // What waits for an ACK of its own goes first: an ADD_ADDR's echo before the SYN of the join that follows
   // from it, a REMOVE_ADDR before the RSTs.
   for (const subflow of subflows) {
@@ -35,6 +36,7 @@ export function output(context: Context, connection: Connection, now: number): v
     if (rcv.finAckOwed && isLive(subflow)) oweAckNow(subflow.tcb)
     sendAcks(context, connection, subflow, now)
     noteWaiting(subflow.tcb, waitingFor(connection, subflow.tcb), now)
+    if (snd.nxt >= snd.end) noteAppLimited(subflow.tcb)
   }
   rcv.finAckOwed = false
   rcv.windowOwed = false
@@ -85,13 +87,11 @@ function sendAcks(context: Context, connection: Connection, subflow: Subflow, no
     subflow.pendingOptions.push(keysOption(connection))
   }
   sendPending(context, connection, subflow, now)
-  if (tcb.probe) {
-    tcb.probe = false
+  if (takeProbe(tcb)) {
     context.counters.TcpExtTCPZeroWindowProbe++
     emitProbe(context, connection, subflow, now)
   }
-  if (tcb.keepAlive.owed) {
-    tcb.keepAlive.owed = false
+  if (takeKeepAlive(tcb)) {
     context.counters.TcpExtTCPKeepAlive++
     emitProbe(context, connection, subflow, now)
   }

@@ -1,6 +1,8 @@
 // Data that a path holds and does not deliver is given to another: RFC 8684 §3.3.6. Ranges wait in
 // order of data offset; those that were DATA_ACKed meanwhile drop out.
 
+import { askForAck } from '../tcp/keep-alive.js'
+import { retransmitNow } from '../tcp/timers.js'
 import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
 import { canCarryData, type Subflow } from './subflow.js'
@@ -100,7 +102,7 @@ export function subflowTimedOut(
  * harm.
  */
 export function probeStale(context: Context, subflow: Subflow, now: number): void {
-  subflow.tcb.probe = true
+  askForAck(subflow.tcb)
   subflow.staleProbeDeadline = now + Math.max(STALE_PROBE_MS, subflow.tcb.rtt.srttMs)
   context.counters.SubflowStaleProbe++
 }
@@ -109,7 +111,7 @@ export function probeStale(context: Context, subflow: Subflow, now: number): voi
 export function staleSubflowHeard(subflow: Subflow): void {
   if (subflow.staleProbeDeadline === Number.POSITIVE_INFINITY) return
   subflow.staleProbeDeadline = Number.POSITIVE_INFINITY
-  if (subflow.tcb.sent.length > 0) subflow.tcb.timers.retransmit = Number.NEGATIVE_INFINITY
+  retransmitNow(subflow.tcb)
 }
 
 /** It acknowledged something: back in use. */

@@ -1,7 +1,9 @@
 // The deadlines of a connection: those of its subflows' TCP, the third ACK of a join, and the data
 // level's own (retransmission, window probe, DATA_FIN, giving up on the peer).
 
+import { askForAck } from '../tcp/keep-alive.js'
 import { oweAckNow } from '../tcp/receive.js'
+import { setState } from '../tcp/state.js'
 import { GIVEN_UP, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
 import { abort, isForsaken } from './close.js'
 import type { Connection } from './connection.js'
@@ -137,7 +139,7 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     const subflow = connection.subflows.find(canCarryData)
     // Where the window has some room, what fits goes instead (RFC 9293 §3.8.6.2.1, the override timeout).
     if (subflow !== undefined && snd.right <= snd.nxt) {
-      subflow.tcb.probe = true
+      askForAck(subflow.tcb)
       context.counters.WinProbe++
     }
   }
@@ -167,7 +169,7 @@ function fireSubflow(
     if (outcome & GIVEN_UP) {
       context.counters.TcpAttemptFails += tcb.state.startsWith('SYN') ? 1 : 0
       subflow.resetOwed = -1
-      if (tcb.state === 'SYN-SENT') tcb.state = 'CLOSED'
+      if (tcb.state === 'SYN-SENT') setState(tcb, 'CLOSED')
     }
   }
   if (subflow.failDeadline <= now) {

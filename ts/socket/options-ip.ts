@@ -79,7 +79,7 @@ const MTU_DISCOVER: SocketOption = {
   },
   multipath: IP_OF_TCP_ONLY,
 }
-/** The error queue is always empty. */
+/** Remembered only: no ICMP error comes to the error queue. */
 const RECEIVE_ERRORS: SocketOption = { ...rememberedFlag(), multipath: IP_OF_TCP_ONLY }
 
 export const IP_OPTIONS: OptionTable = new Map<number, SocketOption>([

@@ -1,15 +1,13 @@
 // The options of SOL_TCP.
 
 import type { Connection } from '../mptcp/connection.js'
-import { isLive } from '../mptcp/subflow.js'
-import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
-import { cubic } from '../tcp/congestion/cubic.js'
-import { newReno } from '../tcp/congestion/newreno.js'
+import { CONGESTION_CONTROLS } from '../tcp/congestion/names.js'
+import { changeAlgorithm } from '../tcp/congestion/tell.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
-import { oweAckNow } from '../tcp/receive.js'
+import { setQuickAcks } from '../tcp/receive.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import { SIPHASH_KEY_BYTES } from '../tcp/siphash.js'
-import { ACK_DELAYED } from '../tcp/tcb.js'
+import { lowerMss } from '../tcp/window.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
 import {
@@ -29,7 +27,6 @@ const MOST_SEGMENT = 32_767
 /** Linux's MAX_TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and _SYNCNT. */
 const MOST_KEEP_SECONDS = 32_767
 const MOST_TRIES = 127
-const QUICK_ACKS = 16
 const MOST_INT = 2 ** 31 - 1
 /** Linux's somaxconn. */
 const MOST_FAST_OPENS = 4096
@@ -176,8 +173,7 @@ function setMaximumSegment({ socket }: OptionTarget, value: number): number {
 function setQuickAck({ stack, socket }: OptionTarget, value: number): number {
   const { connection } = socket
   for (const { tcb } of connection?.subflows ?? []) {
-    tcb.ack.quick = value === 0 ? 0 : QUICK_ACKS
-    if (value !== 0 && tcb.ack.owed === ACK_DELAYED) oweAckNow(tcb)
+    setQuickAcks(tcb, value !== 0)
   }
   if (connection !== null) stack.touch(connection)
   return 0
@@ -192,40 +188,30 @@ function isMultipath({ socket }: OptionTarget): number {
 // ------------------------------------------------------------------ congestion control
 
 function congestionName({ stack, socket }: OptionTarget): string {
-  const tcb = socket.connection?.subflows[0]?.tcb
-  if (tcb !== undefined) return tcb.congestion.name
-  return (socket.settings.tcp.congestion ?? stack.config.congestion)(1460).name
+  const { connection, settings } = socket
+  if (connection !== null) return connection.congestion.algorithm.name
+  return (settings.tcp.congestion ?? stack.config.congestion).name
 }
 
 /** The stack's own, and those that come with it. */
 function setCongestion({ stack, socket }: OptionTarget, value: string): number {
-  const factory = [stack.config.congestion, newReno, cubic].find((each) => {
-    const { name } = each(1460)
-    return name === value || (name === 'newreno' && value === 'reno')
-  })
-  if (factory === undefined) return -E.ENOENT
-  socket.settings.tcp.congestion = factory
-  if (socket.connection !== null) replaceCongestion(socket.connection, factory)
-  return 0
-}
-
-/** The window goes on from where it stood. */
-function replaceCongestion(connection: Connection, factory: MptcpCongestionFactory): void {
-  for (const subflow of connection.subflows.filter(isLive)) {
-    const { tcb } = subflow
-    const next = factory(tcb.snd.mss)
-    if (next.name === tcb.congestion.name) continue
-    next.cwnd = tcb.congestion.cwnd
-    next.ssthresh = tcb.congestion.ssthresh
-    tcb.congestion = next
+  const own = stack.config.congestion
+  const algorithm = value === own.name ? own : CONGESTION_CONTROLS.get(value)
+  if (algorithm === undefined) return -E.ENOENT
+  const { connection, settings } = socket
+  settings.tcp.congestion = algorithm
+  if (connection !== null) {
+    const tcbs = connection.subflows.map(({ tcb }) => tcb)
+    changeAlgorithm(connection.congestion, algorithm, tcbs)
   }
+  return 0
 }
 
 /** Settings that a live connection's subflows take at once; all others are read where they count. */
 export function adoptSettings(connection: Connection, settings: TcpSettings): void {
   for (const { tcb } of connection.subflows) {
     if (settings.maxSegment === 0) continue
-    tcb.snd.mss = Math.min(tcb.snd.mss, settings.maxSegment)
+    lowerMss(tcb, settings.maxSegment)
   }
 }
 

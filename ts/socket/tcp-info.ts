@@ -3,6 +3,7 @@
 
 import type { Subflow } from '../mptcp/subflow.js'
 import { settle } from '../tcp/chrono.js'
+import { pacingRate } from '../tcp/pacing.js'
 import { DELAYED_ACK_MS } from '../tcp/receive.js'
 import type { TcpState } from '../tcp/state.js'
 import { RETRANSMITTING } from '../tcp/tcb.js'
@@ -34,7 +35,7 @@ const OPT_SYN_DATA = 32
 export function tcpInfo(subflow: Subflow | null, now: number): Record<string, number> {
   if (subflow === null) return { ...NO_INFO }
   const { tcb } = subflow
-  const { snd, rcv, rtt, congestion, recovery, stats, timestamps } = tcb
+  const { snd, rcv, rtt, rate, congestion, recovery, stats, timestamps } = tcb
   const mss = Math.max(1, snd.mss)
   const inFlight = Math.max(0, snd.nxt - snd.una)
   let unacked = 0
@@ -84,6 +85,9 @@ export function tcpInfo(subflow: Subflow | null, now: number): Record<string, nu
       ? Math.floor(congestion.ssthresh / mss)
       : 0x7fffffff,
     tcpi_snd_cwnd: Math.floor(congestion.cwnd / mss),
+    tcpi_pacing_rate: Math.round(pacingRate(tcb)),
+    tcpi_delivery_rate: rate.intervalMs > 0 ? Math.round((1000 * rate.bytes) / rate.intervalMs) : 0,
+    tcpi_delivery_rate_app_limited: rate.isAppLimited ? 1 : 0,
     tcpi_advmss: rcv.mss,
     tcpi_reordering: recovery.reorderingSegments,
     tcpi_reord_seen: recovery.reorderingSeen ? 1 : 0,

@@ -10,10 +10,12 @@ import type { MptcpPathManager } from '../mptcp/path-manager/path-manager.js'
 import { lowestRtt } from '../mptcp/scheduler/lowest-rtt.js'
 import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
 import type { Random } from '../random.js'
-import type { MptcpCongestionFactory } from '../tcp/congestion/congestion-control.js'
-import { newReno } from '../tcp/congestion/newreno.js'
+import type { MptcpCongestionAlgorithm } from '../tcp/congestion/congestion-control.js'
+import { wrongAlgorithm } from '../tcp/congestion/guard.js'
+import { CONGESTION_CONTROLS, DEFAULT_CONGESTION } from '../tcp/congestion/names.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
 import { MAX_RTO_MS } from '../tcp/rtt.js'
+import { ETHERNET_MSS } from '../wire/tcp.js'
 
 export interface MptcpStackOptions {
   /** The paths, in order: the first one is used for the initial subflow. */
@@ -49,7 +51,8 @@ export interface MptcpStackOptions {
   receiveBufferBytes?: number
   coalesce?: 'bypass' | 'dss'
   coalesceKey?: (dataOffset: number) => number
-  congestion?: MptcpCongestionFactory
+  /** `newreno` (or `reno`), `cubic`, or one of your own: each subflow gets one. Default `newreno`. */
+  congestion?: string | MptcpCongestionAlgorithm
   scheduler?: () => MptcpScheduler
   /** Subflows of a connection, the first included: Linux's limit and one. Default 8. */
   maxSubflows?: number
@@ -114,6 +117,24 @@ function within(name: string, value: number, least: number, most: number): numbe
   return value
 }
 
+/** By name, or one of the user's own, which is made once to see what it makes. */
+function chooseCongestion(given: MptcpStackOptions['congestion']): MptcpCongestionAlgorithm {
+  if (given === undefined) return DEFAULT_CONGESTION
+  if (typeof given === 'string') {
+    const algorithm = CONGESTION_CONTROLS.get(given)
+    if (algorithm !== undefined) return algorithm
+    const names = [...CONGESTION_CONTROLS.keys()].join(', ')
+    throw optionError(`there is no congestion control '${given}'; there is: ${names}`)
+  }
+  const wrong = wrongAlgorithm(given, ETHERNET_MSS)
+  if (wrong !== null) {
+    throw optionError(
+      `congestion must be a name or { name, create(mss) }, as docs/socket-api.md shows: ${wrong}`,
+    )
+  }
+  return given
+}
+
 /** Checks the options and fills in the defaults; throws ERR_MPTCP_OPTION. */
 export function validate(options: MptcpStackOptions): StackConfig {
   if (!Array.isArray(options.links) || options.links.length === 0) {
@@ -156,7 +177,7 @@ export function validate(options: MptcpStackOptions): StackConfig {
     ),
     coalesce,
     coalesceKey: options.coalesceKey ?? null,
-    congestion: options.congestion ?? newReno,
+    congestion: chooseCongestion(options.congestion),
     scheduler: options.scheduler ?? lowestRtt,
     maxSubflows: within('maxSubflows', options.maxSubflows ?? 8, 1, 64),
     maxAddAddrAccepted:

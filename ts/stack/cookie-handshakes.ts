@@ -13,7 +13,7 @@ import { addressId } from '../mptcp/path-manager/commands.js'
 import type { MptcpLocalAddress } from '../mptcp/path-manager/path-manager.js'
 import type { Subflow } from '../mptcp/subflow.js'
 import { equalBytes } from '../mptcp/token.js'
-import { synAckWasSent } from '../tcp/listen.js'
+import { synAckWasSent, useCookieNumbers } from '../tcp/listen.js'
 import type { Tcb } from '../tcp/tcb.js'
 import { shiftFor } from '../tcp/window.js'
 import { DSS, MP_JOIN, type MpCapableOption } from '../wire/mptcp-options.js'
@@ -250,8 +250,8 @@ export class CookieHandshakes {
     // The window of the SYN is not known any more; the third ACK tells one at once.
     const syn: Segment = { ...segment, sequence, flags: SYN, window: 0, options, payloadLength: 0 }
     const prepare = (tcb: Tcb): void => {
-      tcb.iss = (segment.acknowledgment - 1) >>> 0
-      tcb.timestamps.base = this.#cookies.timestampBase(segment)
+      const iss = (segment.acknowledgment - 1) >>> 0
+      useCookieNumbers(tcb, iss, this.#cookies.timestampBase(segment))
     }
     const wanted = { kind, own, remoteId, prepare }
     const subflow = acceptSubflow(this.#context, connection, syn, path, wanted, now)

@@ -3,7 +3,9 @@
 
 import type { Context } from '../mptcp/context.js'
 import type { Subflow } from '../mptcp/subflow.js'
+import { resetArrived } from '../tcp/close.js'
 import { segmentsTooBig } from '../tcp/recovery.js'
+import { lowerMss } from '../tcp/window.js'
 import type { IcmpError } from '../wire/icmp.js'
 import { offsetOf } from '../wire/seq.js'
 
@@ -28,15 +30,11 @@ export function icmpArrives(context: Context, error: IcmpError, subflow: Subflow
     const least = subflow.remote.family === 4 ? MIN_MTU4 : MIN_MTU6
     const mtu = Math.max(error.mtu, least)
     const mss = mtu - headers - (tcb.timestamps.enabled ? 12 : 0)
-    if (mss < tcb.snd.mss) {
-      tcb.snd.mss = mss
-      segmentsTooBig(tcb)
-    }
+    if (lowerMss(tcb, mss)) segmentsTooBig(tcb)
     return true
   }
   if (tcb.state !== 'SYN-SENT') return false
-  tcb.error = error.kind === 'unreachable-port' ? 'ECONNREFUSED' : 'EHOSTUNREACH'
-  tcb.state = 'CLOSED'
+  resetArrived(tcb, error.kind === 'unreachable-port' ? 'ECONNREFUSED' : 'EHOSTUNREACH')
   context.counters.TcpAttemptFails++
   return true
 }

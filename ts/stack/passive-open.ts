@@ -17,6 +17,8 @@ import {
 } from '../mptcp/mp-join.js'
 import { createConnection } from '../mptcp/open.js'
 import { addressId as addressIdOf } from '../mptcp/path-manager/commands.js'
+import { offerFastOpen } from '../tcp/fast-open.js'
+import { refuseTimestamps } from '../tcp/listen.js'
 import type { Tcb } from '../tcp/tcb.js'
 import { type IpAddress, sameAddress } from '../wire/address.js'
 import type { MpJoinSynOption } from '../wire/mptcp-options.js'
@@ -187,9 +189,9 @@ export class PassiveOpener {
     const prepare = (tcb: Tcb): void => {
       if (fastOpen.option === null) return
       const { option: answer } = fastOpen
-      tcb.fastOpen = { option: answer, dataBytes: 0, accepted: false, dataTaken: false }
+      offerFastOpen(tcb, answer)
       // As Linux: timestamps, a cookie and MP_CAPABLE with a key do not fit into one SYN/ACK.
-      if (option !== null) tcb.timestamps.enabled = false
+      if (option !== null) refuseTimestamps(tcb)
     }
     const subflow = acceptSubflow(
       this.#context,

@@ -2,7 +2,6 @@
 // as `ip mptcp`'s userspace path manager has them, and who is told of events.
 
 import type { Clock } from '../clock.js'
-import { warn } from '../host/warning.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
 import type { LocalPath } from '../mptcp/local-path.js'
@@ -71,7 +70,6 @@ export class MptcpPathControl {
   readonly #endpoints: EndpointManager | null
   readonly #config: StackConfig
   #stack: StackParts | null = null
-  #faultTold = false
 
   /** @internal */
   constructor(options: MptcpStackOptions, paths: readonly LocalPath[], config: StackConfig) {
@@ -219,17 +217,9 @@ export class MptcpPathControl {
     try {
       this.manager.onListener?.(event)
     } catch (error) {
-      this.fault(error)
+      this.#parts.context.pathManagerFault(error)
     }
     watch(this.#parts.context, event, null)
-  }
-
-  /** @internal A path manager has thrown. */
-  fault(error: unknown): void {
-    this.#parts.context.counters.PathManagerFault++
-    if (this.#faultTold) return
-    this.#faultTold = true
-    warn(error instanceof Error ? error : new Error(String(error)))
   }
 
   /** @internal Whether an endpoint is listened on here: for joins, and nothing else. */

@@ -25,6 +25,7 @@ import { Agenda } from './agenda.js'
 import { Arrivals, type BoundSubflow } from './arrivals.js'
 import { type MptcpStackOptions, type StackConfig, type StackSettings, validate } from './config.js'
 import { Demux, type FourTuple } from './demux.js'
+import { Faults } from './faults.js'
 import type { Listener } from './listener.js'
 import { PassiveOpener } from './passive-open.js'
 import { MptcpPathControl } from './path-control.js'
@@ -74,6 +75,7 @@ export class Stack {
     this.#ports = new Ports(this.config.ports, this.#random, (port) =>
       this.#passive.isListening(port),
     )
+    const faults = new Faults(this.counters)
     const paths = makePaths(options.links)
     this.#paths = paths
     const pathControl = new MptcpPathControl(options, paths, this.config)
@@ -111,7 +113,8 @@ export class Stack {
       unbind: (subflow) => this.#demux.remove(subflow),
       keepTimeWait: (subflow, now) => this.#timeWaits.add(subflow, now),
       oweReset: (subflow, segment) => this.#replies.oweReset(subflow.path.link, segment, null),
-      pathManagerFault: (error) => pathControl.fault(error),
+      pathManagerFault: (error) => faults.tell('PathManagerFault', error),
+      congestionFailed: (error) => faults.tell('CongestionFault', error),
       say: (application) => this.#agenda.say(application),
       takePort: (address, remote, remotePort) =>
         this.#ports.find(

@@ -4,17 +4,14 @@
 import { DSS } from '../wire/mptcp-options.js'
 import { FIN, type Segment, SYN } from '../wire/segment.js'
 import { offsetOf } from '../wire/seq.js'
-import {
-  acknowledge,
-  advanceRecovery,
-  congestionEvent,
-  detectLosses,
-  duplicateAckArrives,
-  reduceRate,
-  sackArrives,
-} from './recovery.js'
+import { tellAcknowledged } from './congestion/tell.js'
+import { reduceRate } from './prr.js'
+import { detectLosses } from './rack.js'
+import { endSample } from './rate.js'
+import { advanceRecovery, duplicateAckArrives } from './recovery.js'
 import { takeSample, timeoutMs } from './rtt.js'
 import { release } from './send-queue.js'
+import { acknowledge, sackArrives } from './sent.js'
 import type { Tcb } from './tcb.js'
 import { windowOf } from './window.js'
 
@@ -94,10 +91,9 @@ export function ackArrives(
   detectLosses(tcb, now)
   if (recovery.phase === 'recovery') {
     reduceRate(tcb, newBytes, ack > before && recovery.lostBytes <= lostBefore)
-  } else if (newBytes > 0 && ack > before) {
-    // A SACK alone does not grow it, as Linux: reordering would.
-    tcb.congestion.onAck(congestionEvent(tcb, now, newBytes, sampleMs))
   }
+  const sample = endSample(tcb, newBytes, now)
+  if (newBytes > 0) tellAcknowledged(tcb, now, newBytes, sampleMs, ack > before, sample)
   takeWindow(tcb, offset, ack, window)
   return ack > before
 }

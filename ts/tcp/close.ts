@@ -22,6 +22,12 @@ export function closeSending(tcb: Tcb): void {
   tcb.snd.fin = tcb.snd.end
 }
 
+/** A RST, or an ICMP error that counts for one, has ended it: `error` says why. */
+export function resetArrived(tcb: Tcb, error: string): void {
+  tcb.error = error
+  setState(tcb, 'CLOSED')
+}
+
 /** Nothing more will come that anyone reads. */
 export function releaseReceiving(tcb: Tcb): void {
   releaseQueue(tcb)

@@ -45,6 +45,27 @@ export interface FastOpen {
   dataTaken: boolean
 }
 
+/** The first SYN, or SYN/ACK, of `tcb` will bear `option`. */
+export function offerFastOpen(tcb: Tcb, option: FastOpenOption | null): void {
+  tcb.fastOpen = { option, dataBytes: 0, accepted: false, dataTaken: false }
+}
+
+/** The SYN will carry `bytes` of the data that is queued. */
+export function synCarries({ fastOpen }: Tcb, bytes: number): void {
+  if (fastOpen !== null) fastOpen.dataBytes = bytes
+}
+
+/** The peer's SYN is taken with its data; what the SYN/ACK offers stays. */
+export function acceptFastOpen(tcb: Tcb): void {
+  const option = tcb.fastOpen?.option ?? null
+  tcb.fastOpen = { option, dataBytes: 0, accepted: true, dataTaken: false }
+}
+
+/** All the data of the SYN, ours or the peer's, was taken. */
+export function synDataTaken({ fastOpen }: Tcb): void {
+  if (fastOpen !== null) fastOpen.dataTaken = true
+}
+
 /** The cookie of a client at `client` for this server, as Linux makes it: keys may be shared. */
 export function makeCookie(key: Uint8Array, client: IpAddress, server: IpAddress): Uint8Array {
   const [from, to] = [addressBytes(client), addressBytes(server)]

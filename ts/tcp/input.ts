@@ -19,6 +19,7 @@ import { duplicateReported, oweAckNow, textArrives } from './receive.js'
 import { isSynchronized, mayReceive, setState } from './state.js'
 import { segmentArrivesInSynSent } from './syn-sent.js'
 import type { Tcb } from './tcb.js'
+import { retransmitNow } from './timers.js'
 
 /**
  * What the layer above has decided of the segment that would complete a passive opening: a MP_JOIN's
@@ -272,5 +273,5 @@ function oweLimitedAck(tcb: Tcb, now: number): boolean {
 /** Our SYN/ACK was lost: it goes again now, not at the timeout. */
 function repeatSynAck(tcb: Tcb): void {
   const first = tcb.sent.first()
-  if (first !== undefined && first.control & SYN) tcb.timers.retransmit = Number.NEGATIVE_INFINITY
+  if (first !== undefined && first.control & SYN) retransmitNow(tcb)
 }

@@ -1,7 +1,26 @@
-// Keep-alives, RFC 9293 §3.8.4 and RFC 1122 §4.2.3.6: an idle connection asks its peer for an ACK, and
-// ends when none came. Off unless the user asks for them.
+// Asking the peer for an ACK: probes, and keep-alives, RFC 9293 §3.8.4 and RFC 1122 §4.2.3.6, by which an idle
+// connection ends when no answer came. Those are off unless the user asks for them.
 
 import type { Tcb } from './tcb.js'
+
+/** The peer is to be asked for an ACK, without data: of a window that was closed, or as a sign of life. */
+export function askForAck(tcb: Tcb): void {
+  tcb.probe = true
+}
+
+/** Whether a probe is to leave; it is taken for sent. */
+export function takeProbe(tcb: Tcb): boolean {
+  const { probe } = tcb
+  tcb.probe = false
+  return probe
+}
+
+/** Whether a keep-alive is to leave; it is taken for sent. */
+export function takeKeepAlive({ keepAlive }: Tcb): boolean {
+  const { owed } = keepAlive
+  keepAlive.owed = false
+  return owed
+}
 
 /** When the next keep-alive is due; Infinity = none. */
 export function keepAliveDeadline(tcb: Tcb): number {

@@ -2,6 +2,7 @@
 // stack's business; what the SYN negotiates is here, shared with SYN-SENT.
 
 import { type Segment, SYN } from '../wire/segment.js'
+import { flightOf } from './rate.js'
 import { setState } from './state.js'
 import { RETRANSMITTED, type Tcb } from './tcb.js'
 import { takePeerMss } from './window.js'
@@ -41,8 +42,26 @@ export function synArrives(tcb: Tcb, segment: Segment, now: number): void {
  * nobody knows.
  */
 export function synAckWasSent(tcb: Tcb, now: number): void {
-  const control = SYN
-  tcb.sent.push({ start: 0, end: 1, chunk: null, control, sentAt: now, marks: RETRANSMITTED })
+  tcb.sent.push({
+    start: 0,
+    end: 1,
+    chunk: null,
+    control: SYN,
+    sentAt: now,
+    marks: RETRANSMITTED,
+    flight: flightOf(tcb, now),
+  })
   tcb.snd.nxt = 1
   tcb.timestamps.lastAckSent = 1
+}
+
+/** Before a SYN is taken again: the numbers that its SYN cookie has told the peer. */
+export function useCookieNumbers(tcb: Tcb, iss: number, timestampBase: number): void {
+  tcb.iss = iss
+  tcb.timestamps.base = timestampBase
+}
+
+/** Before a SYN is taken: timestamps are not to be agreed on. */
+export function refuseTimestamps(tcb: Tcb): void {
+  tcb.timestamps.enabled = false
 }

@@ -4,9 +4,11 @@
 import { ACK, FIN, PSH, SYN } from '../wire/segment.js'
 import { armRetransmit } from './ack.js'
 import { INITIAL_SEGMENTS } from './congestion/congestion-control.js'
+import { tellSent } from './congestion/tell.js'
+import { flightOf, limitRate } from './rate.js'
 import { DELAYED_ACK_MS } from './receive.js'
-import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './recovery.js'
 import { chunkAt } from './send-queue.js'
+import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './sent.js'
 import type { Chunk, SentSegment, Tcb } from './tcb.js'
 
 /** A segment to send: `length` payload bytes from `offset`, of `chunk`. */
@@ -168,6 +170,7 @@ function nextNew(tcb: Tcb, now: number, limits: Limits): Outgoing | null {
 
 function dataSent(tcb: Tcb, length: number, now: number, limits: Limits): void {
   if (length === 0) return
+  tellSent(tcb, now, length)
   tcb.stats.bytesSent += length
   tcb.stats.dataSegmentsSent++
   tcb.stats.dataSentAt = now
@@ -209,7 +212,15 @@ function book(
   control: number,
   now: number,
 ): void {
-  const segment: SentSegment = { start, end, chunk, control, sentAt: now, marks: 0 }
+  const segment: SentSegment = {
+    start,
+    end,
+    chunk,
+    control,
+    sentAt: now,
+    marks: 0,
+    flight: flightOf(tcb, now),
+  }
   if (tcb.sent.length === 0) tcb.timers.waitingSince = now
   tcb.sent.push(segment)
   tcb.snd.nxt = end
@@ -238,13 +249,35 @@ function noteUse(tcb: Tcb, now: number): void {
 function restartAfterIdle(tcb: Tcb, now: number): void {
   const { cwndUse, congestion, rtt } = tcb
   const least = INITIAL_SEGMENTS * tcb.snd.mss
-  if (cwndUse.idleSince === 0 || congestion.cwnd <= least) return
+  if (congestion.ownsCwnd || cwndUse.idleSince === 0 || congestion.cwnd <= least) return
   if (now - cwndUse.idleSince <= rtt.rtoMs) return
   congestion.ssthresh = Math.max(congestion.ssthresh, 0.75 * congestion.cwnd)
   while (now - cwndUse.idleSince > rtt.rtoMs && congestion.cwnd > least) {
     congestion.cwnd = Math.max(congestion.cwnd / 2, least)
     cwndUse.idleSince += rtt.rtoMs
   }
+}
+
+/** One segment has left, of whichever kind. */
+export function segmentSent(tcb: Tcb): void {
+  tcb.stats.segmentsSent++
+}
+
+/** There was data for it, and cwnd had no room. */
+export function noteCwndLimited(tcb: Tcb): void {
+  tcb.cwndLimited = true
+}
+
+/**
+ * At the end of a turn: all has left that was to leave. Where cwnd allows more, the path is not to be judged by
+ * what it delivers of that (rate.ts).
+ */
+export function noteAppLimited(tcb: Tcb): void {
+  const { rate, recovery, snd, congestion } = tcb
+  if (snd.end - snd.nxt >= snd.mss || recovery.lostBytes > recovery.retransmitBytes) return
+  const inflight = inflightBytes(tcb)
+  if (inflight + snd.mss > congestion.cwnd) return
+  limitRate(rate, rate.delivered + inflight)
 }
 
 /** Payload bytes that cwnd allows beyond what is in flight and queued. */

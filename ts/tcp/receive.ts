@@ -14,7 +14,7 @@ import {
   runStart,
   setNextRecord,
 } from '../core/records.js'
-import { ACK_DELAYED, ACK_NONE, ACK_NOW, type Tcb } from './tcb.js'
+import { ACK_DELAYED, ACK_NONE, ACK_NOW, QUICK_ACKS, type Tcb } from './tcb.js'
 
 /** RFC 5681 §4.2 allows half a second; Linux's usual delay. */
 export const DELAYED_ACK_MS = 40
@@ -24,6 +24,22 @@ const RECENT_RUNS = 4
 /** An ACK must leave in this turn. */
 export function oweAckNow(tcb: Tcb): void {
   tcb.ack.owed = ACK_NOW
+}
+
+/** The ACK that is owed rides on data that follows at once. */
+export function ackRides(tcb: Tcb): void {
+  tcb.ack.owed = ACK_NONE
+}
+
+/** From now on the next ACKs leave at once, or (false) may wait. */
+export function setQuickAcks(tcb: Tcb, on: boolean): void {
+  tcb.ack.quick = on ? QUICK_ACKS : 0
+  if (on && tcb.ack.owed === ACK_DELAYED) oweAckNow(tcb)
+}
+
+/** What the peer may send reaches to `right`, which never moves back. */
+export function raiseRight({ rcv }: Tcb, right: number): void {
+  rcv.right = Math.max(rcv.right, right)
 }
 
 /** An ACK is owed, but data will very likely carry it. */

@@ -2,7 +2,7 @@
 // (keep-alives), §3.7.1 (segment size). One record a connection, shared by its subflows: a change acts on
 // those that exist and those that come.
 
-import type { MptcpCongestionFactory } from './congestion/congestion-control.js'
+import type { MptcpCongestionAlgorithm } from './congestion/congestion-control.js'
 
 export interface TcpSettings {
   /** IPv4's TOS and IPv6's traffic class, without the two ECN bits, which are TCP's own. */
@@ -24,7 +24,7 @@ export interface TcpSettings {
   /** SYNs sent again before an opening is given up; 0 = the default. */
   synRetries: number
   /** Null = the stack's. */
-  congestion: MptcpCongestionFactory | null
+  congestion: MptcpCongestionAlgorithm | null
 }
 
 /** Linux's defaults of the keep-alive times. */

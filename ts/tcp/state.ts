@@ -1,5 +1,6 @@
 // The eleven states of RFC 9293 §3.3.2 and the edges between them. `setState` is the only writer.
 
+import { joinGroup, leaveGroup } from './congestion/tell.js'
 import type { Tcb } from './tcb.js'
 
 export type TcpState =
@@ -35,6 +36,8 @@ export function setState(tcb: Tcb, next: TcpState): void {
     throw new Error(`no edge from ${tcb.state} to ${next}`)
   }
   tcb.state = next
+  if (next === 'ESTABLISHED') joinGroup(tcb)
+  else if (next === 'CLOSED' || next === 'TIME-WAIT') leaveGroup(tcb)
 }
 
 /** The states in which both ends know each other's sequence numbers (RFC 9293 §3.10.7.4). */

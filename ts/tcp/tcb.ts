@@ -5,12 +5,12 @@
 import type { MptcpCore } from '../core/core.js'
 import type { Counters } from '../counters.js'
 import { type Chrono, createChrono } from './chrono.js'
-import type {
-  MptcpCongestionControl,
-  MptcpCongestionFactory,
-} from './congestion/congestion-control.js'
+import type { MptcpCongestionControl } from './congestion/congestion-control.js'
+import type { CongestionGroup } from './congestion/group.js'
+import { newReno } from './congestion/newreno.js'
 import type { FastOpen } from './fast-open.js'
 import { Fifo } from './fifo.js'
+import { createDeliveryRate, type DeliveryRate, type Flight } from './rate.js'
 import { createRtt, type Rtt } from './rtt.js'
 import type { TcpSettings } from './settings.js'
 import type { TcpState } from './state.js'
@@ -49,6 +49,8 @@ export interface SentSegment {
   control: number
   sentAt: number
   marks: number
+  /** How the delivery stood when it was sent. */
+  flight: Flight
 }
 
 export type AckOwed = 0 | 1 | 2
@@ -130,8 +132,9 @@ export interface Tcb {
   /** Segments in flight, in order. */
   readonly sent: Fifo<SentSegment>
   rtt: Rtt
+  rate: DeliveryRate
   congestion: MptcpCongestionControl
-  readonly congestionFactory: MptcpCongestionFactory
+  readonly congestionGroup: CongestionGroup
   /** Whether cwnd was what stopped the sender, within the last window of data. */
   cwndLimited: boolean
   /** How much of cwnd is used (RFC 7661): in slow start half of it must be, for it to grow. */
@@ -240,7 +243,7 @@ export interface TcbOptions {
   receiveShift: number
   /** First receive window, bytes. */
   receiveWindow: number
-  congestion: MptcpCongestionFactory
+  congestion: CongestionGroup
   timestamps: boolean
   sack: boolean
   windowScaling: boolean
@@ -250,7 +253,7 @@ export interface TcbOptions {
 }
 
 /** ACKs sent at once at the start, while the peer is in slow start (Linux's quick ACKs). */
-const QUICK_ACKS = 16
+export const QUICK_ACKS = 16
 
 export function createTcb(options: TcbOptions): Tcb {
   return {
@@ -297,8 +300,10 @@ export function createTcb(options: TcbOptions): Tcb {
     chunks: new Fifo<Chunk>(),
     sent: new Fifo<SentSegment>(),
     rtt: createRtt(options.maxRtoMs),
-    congestion: options.congestion(options.pathMss),
-    congestionFactory: options.congestion,
+    rate: createDeliveryRate(),
+    // Until the MSS is known: the window of a SYN and what it carries.
+    congestion: newReno.create(options.pathMss),
+    congestionGroup: options.congestion,
     cwndLimited: false,
     cwndUse: { most: 0, since: 0, idleSince: 0 },
     recovery: {

@@ -4,8 +4,10 @@
 import { armRetransmit } from './ack.js'
 import { keepAliveDeadline, keepAliveFires } from './keep-alive.js'
 import type { Outcome } from './outcome.js'
+import { reduceRate } from './prr.js'
+import { detectLosses } from './rack.js'
 import { oweAckNow } from './receive.js'
-import { detectLosses, reduceRate, timeoutFires } from './recovery.js'
+import { timeoutFires } from './recovery.js'
 import { ACK_DELAYED, type Tcb } from './tcb.js'
 
 /** Timeouts in a row before a connection is given up: Linux's tcp_retries2, about 15 minutes. */
@@ -18,6 +20,11 @@ const MAX_SYNACK_RETRIES = 5
 export const TIMED_OUT = 1
 /** The connection is given up; `tcb.error` says why. */
 export const GIVEN_UP = 2
+
+/** What is in flight goes again with the next timers, not at the timeout. */
+export function retransmitNow(tcb: Tcb): void {
+  if (tcb.sent.length > 0) tcb.timers.retransmit = Number.NEGATIVE_INFINITY
+}
 
 /** The earliest deadline; Infinity if none. */
 export function nextDeadline(tcb: Tcb): number {

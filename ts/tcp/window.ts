@@ -2,6 +2,7 @@
 // decides: it is shared by all the subflows.
 
 import { SYN } from '../wire/segment.js'
+import { startControl, tellMss } from './congestion/tell.js'
 import type { Tcb } from './tcb.js'
 
 /** RFC 7323 §2.3. */
@@ -31,5 +32,13 @@ export function takePeerMss(tcb: Tcb, mss: number | null): void {
   const announced = Math.max(mss ?? 536, 88)
   const optionBytes = tcb.timestamps.enabled ? 12 : 0
   tcb.snd.mss = Math.min(announced, tcb.rcv.mss) - optionBytes
-  tcb.congestion = tcb.congestionFactory(tcb.snd.mss)
+  startControl(tcb)
+}
+
+/** The path, or the user, allows no more than `mss` in a segment. Returns whether that is less than before. */
+export function lowerMss(tcb: Tcb, mss: number): boolean {
+  if (mss >= tcb.snd.mss) return false
+  tcb.snd.mss = mss
+  tellMss(tcb)
+  return true
 }

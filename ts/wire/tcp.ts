@@ -10,6 +10,9 @@ import { emitTcpOptions, emittedLength, type OptionFaults, parseTcpOptions } fro
 /** The TCP header without options. */
 export const TCP_HEADER = 20
 
+/** Payload of a segment without options over IPv4 on Ethernet. */
+export const ETHERNET_MSS = 1460
+
 /** The fields of a segment that the TCP header carries. */
 export type SegmentHeader = Pick<
   Segment,

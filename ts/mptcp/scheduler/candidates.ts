@@ -1,7 +1,7 @@
 // Which subflow takes the next piece of data: the candidates that a scheduler is shown, and its choice.
 
-import { usableWindow } from '../../tcp/output.js'
-import { inflightBytes } from '../../tcp/recovery.js'
+import { noteCwndLimited, usableWindow } from '../../tcp/output.js'
+import { inflightBytes } from '../../tcp/sent.js'
 import type { Connection } from '../connection.js'
 import { canCarryData, isBackup, type Subflow } from '../subflow.js'
 import type { MptcpSchedulerSubflow } from './scheduler.js'
@@ -55,7 +55,7 @@ export function pickSubflow(connection: Connection, not: Subflow | null): Subflo
     if (subflow === not || !canCarryData(subflow) || classOf(subflow) !== best) continue
     const room = usableWindow(subflow.tcb)
     if (room < subflow.tcb.snd.mss && inflightBytes(subflow.tcb) > 0) {
-      subflow.tcb.cwndLimited = true
+      noteCwndLimited(subflow.tcb)
       continue
     }
     candidates.push(viewOf(subflow, candidates.length))

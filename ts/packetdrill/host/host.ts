@@ -8,7 +8,7 @@ import { SeededRandom } from '../../random.js'
 import { MptcpBsd } from '../../socket/bsd.js'
 import type { MptcpPathControl } from '../../stack/path-control.js'
 import { Stack } from '../../stack/stack.js'
-import type { MptcpCongestionFactory } from '../../tcp/congestion/congestion-control.js'
+import type { MptcpCongestionAlgorithm } from '../../tcp/congestion/congestion-control.js'
 import { cubic } from '../../tcp/congestion/cubic.js'
 import { formatAddress, type IpAddress, sameAddress } from '../../wire/address.js'
 import { TestDevice } from './device.js'
@@ -37,7 +37,7 @@ export interface HostConfig {
   synCookies: 0 | 1 | 2
   /** SYNs with MP_CAPABLE before one without. */
   mpCapableSyns: number
-  congestion: MptcpCongestionFactory
+  congestion: MptcpCongestionAlgorithm
   /** Linux's tcp_min_tso_segs, tcp_rto_max_ms and tcp_slow_start_after_idle. */
   leastBurst: number
   maxRtoMs: number

@@ -1,9 +1,7 @@
 // Sysctls of the emulated host. Some turn the stack's configuration; others name what the stack does
 // anyway, or has no part in, and are kept so that they can be read back. Any other name is an error.
 
-import type { MptcpCongestionFactory } from '../../tcp/congestion/congestion-control.js'
-import { cubic } from '../../tcp/congestion/cubic.js'
-import { newReno } from '../../tcp/congestion/newreno.js'
+import { CONGESTION_CONTROLS } from '../../tcp/congestion/names.js'
 import type { Host, HostConfig } from './host.js'
 
 type Effect = (value: string) => Partial<HostConfig>
@@ -33,11 +31,6 @@ const levelOf = (value: string): 0 | 1 | 2 => {
   return level >= 2 ? 2 : level === 1 ? 1 : 0
 }
 
-const CONGESTION: Readonly<Record<string, MptcpCongestionFactory | undefined>> = {
-  cubic,
-  reno: newReno,
-}
-
 const EFFECTS: Readonly<Record<string, Effect>> = {
   'net.mptcp.enabled': (value) => ({ mptcp: isOn(value) }),
   'net.mptcp.checksum_enabled': (value) => ({ checksum: isOn(value) }),
@@ -59,7 +52,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   'net.ipv4.tcp_sack': (value) => ({ sack: isOn(value) }),
   'net.ipv4.tcp_window_scaling': (value) => ({ windowScaling: isOn(value) }),
   'net.ipv4.tcp_congestion_control': (value) => {
-    const congestion = CONGESTION[value.trim()]
+    const congestion = CONGESTION_CONTROLS.get(value.trim())
     return { congestion: congestion ?? (Number.NaN as never) }
   },
   'net.ipv4.tcp_rto_max_ms': (value) => ({ maxRtoMs: within(Number(value), 1000, 120_000) }),
