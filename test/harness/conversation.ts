@@ -5,10 +5,7 @@
 import { afterEach, expect } from 'vitest'
 import { VirtualClock } from '../../ts/clock.js'
 import { createPacketBatch, type Frame, type Link, type PacketBatch } from '../../ts/link/link.js'
-import { closeSendingData } from '../../ts/mptcp/close.js'
 import type { Connection } from '../../ts/mptcp/connection.js'
-import { adjustBuffer, oweWindowUpdate, read } from '../../ts/mptcp/receive-queue.js'
-import { append } from '../../ts/mptcp/send-queue.js'
 import type { Subflow } from '../../ts/mptcp/subflow.js'
 import { SeededRandom } from '../../ts/random.js'
 import { Stack } from '../../ts/stack/stack.js'
@@ -262,9 +259,8 @@ export class Conversation {
   /** Writes `length` bytes of the pattern; all must be taken. */
   writes(length: number): void {
     const bytes = pattern(this.written + 1, length)
-    expect(append(this.stack.context, this.connection, bytes)).toBe(length)
+    expect(this.stack.calls.write(this.connection, bytes)).toBe(length)
     this.written += length
-    this.stack.touch(this.connection)
     this.#settle()
   }
 
@@ -279,21 +275,17 @@ export class Conversation {
   }
 
   #reads(length: number, target: Uint8Array): void {
-    const count = read(this.stack.context, this.connection, target)
+    const count = this.stack.calls.read(this.connection, target)
     expect(count, 'bytes that the application can read').toBe(length)
     const want = pattern(this.readOffset, length)
     expect(Buffer.compare(target.subarray(0, count), want), 'the bytes read').toBe(0)
     this.readOffset += count
-    adjustBuffer(this.stack.context, this.connection, this.clock.now())
-    oweWindowUpdate(this.stack.context, this.connection)
-    if (this.connection.rcv.windowOwed) this.stack.touch(this.connection)
     this.#settle()
   }
 
   /** The application ends its sending side. */
   closes(): void {
-    closeSendingData(this.connection)
-    this.stack.touch(this.connection)
+    this.stack.calls.shutSending(this.connection)
     this.#settle()
   }
 

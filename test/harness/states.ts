@@ -70,7 +70,7 @@ export function listening(options: StateOptions = {}): Conversation {
   listener.notify = () => {
     const connection = listener.ready.shift()!
     c.connection ??= connection
-    c.stack.own(connection, c.notify)
+    c.stack.calls.accept(connection, c.notify)
   }
   return c
 }
@@ -96,7 +96,7 @@ export function synReceived(options: StateOptions = {}): Conversation {
 /** The stack has sent its SYN: SYN-SENT. The peer is `c.peer`. */
 export function synSent(options: StateOptions & { plain?: boolean } = {}): Conversation {
   const c = new Conversation(options)
-  c.connection = c.stack.connect(
+  c.connection = c.stack.calls.connect(
     parseAddress(peerAddress(0))!,
     PORT,
     {

@@ -2,7 +2,6 @@
 // the subflows. And ending at once, §3.5.
 
 import { describe, expect, it } from 'vitest'
-import { abort } from '../../ts/mptcp/close.js'
 import { EVENT_CLOSED } from '../../ts/mptcp/connection.js'
 import { MP_FASTCLOSE } from '../../ts/wire/mptcp-options.js'
 import { BACKENDS } from '../contract/cores.js'
@@ -218,8 +217,7 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
   it('an abort sends RSTs with MP_FASTCLOSE and the key of the peer on every subflow', () => {
     const c = established(options)
     joined(c)
-    abort(c.connection, null)
-    c.stack.touch(c.connection)
+    c.stack.calls.abort(c.connection)
     const said = c.sendsAll()
     expect(said).toHaveLength(2)
     for (const each of said) {
@@ -232,8 +230,7 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     const c = established({ ...options, stack: { closeTimeoutMs: 5000 } })
     c.writes(100)
     c.closes()
-    c.connection.detached = true
-    c.stack.touch(c.connection)
+    c.stack.calls.close(c.connection)
     c.sendsAll()
     for (let at = 0; at < 4500; at += 500) {
       for (const said of c.sendsAll()) {

@@ -4,7 +4,6 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { abort } from '../../ts/mptcp/close.js'
 import { ADD_ADDR, MP_FAIL } from '../../ts/wire/mptcp-options.js'
 import { BACKENDS, randomBytes } from '../contract/cores.js'
 import type { Conversation } from '../harness/conversation.js'
@@ -181,8 +180,7 @@ function take(c: Conversation, each: Step): void {
       if (open) c.closes()
       break
     case 'abort':
-      if (open) abort(c.connection, null)
-      if (open) c.stack.touch(c.connection)
+      if (open) c.stack.calls.abort(c.connection)
       break
     default:
       each satisfies never

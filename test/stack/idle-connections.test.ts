@@ -33,14 +33,14 @@ function openMany(w: World, count: number, make: (i: number) => Traffic, paused 
     const app = new App(w.server, { out: down, expected: up, hold: true, paused })
     app.connection = connection
     servers[index] = app
-    w.server.own(connection, app.notify)
+    w.server.calls.accept(connection, app.notify)
     app.notify(EVENT_ESTABLISHED | EVENT_READABLE | EVENT_WRITABLE)
   }
   for (let i = 0; i < count; i++) {
     const { up, down } = traffic[i]!
     const app = new App(w.client, { out: up, expected: down, hold: true })
     const local = { local: null, localPort: 10_000 + i, plain: i % 5 === 4 }
-    app.connection = w.client.connect(parseAddress('10.0.1.2')!, 5000, local, app.notify)!
+    app.connection = w.client.calls.connect(parseAddress('10.0.1.2')!, 5000, local, app.notify)!
     clients.push(app)
   }
   return { clients, servers, traffic }
@@ -151,11 +151,11 @@ describe.each(BACKENDS)('more connections with data than accounts, %s core', (co
     // All but the last lose interest: they are told, and write nothing.
     const [last] = pairs.clients.slice(-1)
     for (const app of pairs.clients.slice(0, -1)) {
-      if (app.written === 0) w.client.own(app.connection, () => undefined)
+      if (app.written === 0) w.client.calls.own(app.connection, () => undefined)
     }
     expect(w.clock.runWhile(() => pairs.servers[59]?.received !== 5000, 60_000)).toBe(true)
     expect(last!.written).toBe(5000)
-    for (const app of pairs.clients) w.client.own(app.connection, app.notify)
+    for (const app of pairs.clients) w.client.calls.own(app.connection, app.notify)
     closeAll(w, pairs)
   })
 

@@ -29,12 +29,12 @@ function openMany(
     const app = new App(w.server, { out: new Uint8Array(0), expected: up, paused })
     app.connection = connection
     servers[index] = app
-    w.server.own(connection, app.notify)
+    w.server.calls.accept(connection, app.notify)
     app.notify(EVENT_ESTABLISHED | EVENT_READABLE | EVENT_WRITABLE)
   }
   for (let i = 0; i < count; i++) {
     const app = new App(w.client, { out: make(i).up, expected: new Uint8Array(0) })
-    app.connection = w.client.connect(
+    app.connection = w.client.calls.connect(
       parseAddress('10.0.1.2')!,
       5000,
       { local: null, localPort: 10_000 + i, plain: false },

@@ -7,7 +7,6 @@ import { VirtualClock } from '../../ts/clock.js'
 import { HEADER, HEADER_WORDS } from '../../ts/core/layout.js'
 import { EmulatedNetwork } from '../../ts/emulator/network.js'
 import type { EmulatedPath, PathChange, PathOptions } from '../../ts/emulator/path.js'
-import { closeSendingData } from '../../ts/mptcp/close.js'
 import {
   type Connection,
   EVENT_CLOSED,
@@ -16,8 +15,6 @@ import {
   EVENT_READABLE,
   EVENT_WRITABLE,
 } from '../../ts/mptcp/connection.js'
-import { adjustBuffer, oweWindowUpdate, read } from '../../ts/mptcp/receive-queue.js'
-import { append } from '../../ts/mptcp/send-queue.js'
 import { SeededRandom } from '../../ts/random.js'
 import type { MptcpStackOptions } from '../../ts/stack/config.js'
 import { Stack } from '../../ts/stack/stack.js'
@@ -129,7 +126,7 @@ export class App {
   }
 
   readonly notify = (events: number): void => {
-    this.connection.wantsWrite = true
+    this.stack.calls.awaitRoom(this.connection)
     if (events & EVENT_ESTABLISHED) this.establishedAt = this.stack.clock.now()
     if (events & EVENT_CLOSED) this.closed = true
     if (events & EVENT_END) this.endedAt = this.stack.clock.now()
@@ -146,7 +143,6 @@ export class App {
     this.paused = false
     this.read()
     if (this.closed) this.letGo()
-    this.stack.touch(this.connection)
   }
 
   /** Closes a sending side that was held open. */
@@ -156,8 +152,7 @@ export class App {
   }
 
   letGo(): void {
-    this.connection.detached = true
-    this.stack.touch(this.connection)
+    this.stack.calls.close(this.connection)
   }
 
   read(limit = Number.POSITIVE_INFINITY): number {
@@ -166,7 +161,7 @@ export class App {
     let total = 0
     while (total < limit) {
       const room = READ.subarray(0, Math.min(READ.length, limit - total))
-      const count = read(stack.context, connection, room)
+      const count = stack.calls.read(connection, room)
       if (count === 0) break
       this.#compare(count)
       total += count
@@ -174,11 +169,6 @@ export class App {
     if (connection.rcv.finReached && !connection.rcv.released) this.ended = true
     if (connection.rcv.finReached && this.received === this.#options.expected.length) {
       this.ended = true
-    }
-    if (total > 0 && !connection.rcv.released) {
-      adjustBuffer(stack.context, connection, stack.clock.now())
-      oweWindowUpdate(stack.context, connection)
-      if (connection.rcv.windowOwed) stack.touch(connection)
     }
     return total
   }
@@ -189,12 +179,11 @@ export class App {
     if (answer && !this.ended) return
     if (connection.snd.released) return
     while (this.written < out.length) {
-      const count = append(stack.context, connection, out.subarray(this.written))
+      const count = stack.calls.write(connection, out.subarray(this.written))
       if (count === 0) break
       this.written += count
     }
-    if (this.written === out.length && !this.hold) closeSendingData(connection)
-    stack.touch(connection)
+    if (this.written === out.length && !this.hold) stack.calls.shutSending(connection)
   }
 
   #compare(count: number): void {
@@ -251,10 +240,10 @@ export function connectPair(w: World, options: PairOptions): Pair {
   listener.notify = () => {
     const connection = listener.ready.shift()!
     server.connection = connection
-    w.server.own(connection, server.notify)
+    w.server.calls.accept(connection, server.notify)
     server.notify(EVENT_ESTABLISHED | EVENT_READABLE | EVENT_WRITABLE)
   }
-  client.connection = w.client.connect(
+  client.connection = w.client.calls.connect(
     parseAddress('10.0.1.2')!,
     port,
     { local: null, localPort: 0, plain: options.plain ?? false },

@@ -41,8 +41,7 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     expect(stateOf(c)).toBe('TIME-WAIT')
     c.after(2)
     expect(stateOf(c)).toBeUndefined()
-    c.connection.detached = true
-    c.stack.touch(c.connection)
+    c.stack.calls.close(c.connection)
     c.sendsNothing()
     expect(c.stack.connectionCount).toBe(0)
   })

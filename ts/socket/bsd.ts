@@ -2,17 +2,13 @@
 // negated errno for an answer. `socket(AF_INET|AF_INET6, SOCK_STREAM, IPPROTO_MPTCP)` and
 // `socket(AF_MULTIPATH, SOCK_STREAM, 0)` open the same socket; IPPROTO_TCP opens one that is plain TCP.
 
-import { abort, closeSendingData, shutReceiving } from '../mptcp/close.js'
 import {
   type AddressFamilies,
   type Connection,
   EVENT_CLOSED,
   EVENT_ESTABLISHED,
-  readableBytes,
 } from '../mptcp/connection.js'
 import type { FastOpenWish } from '../mptcp/fast-open.js'
-import { append, endRecord } from '../mptcp/send-queue.js'
-import { hasFastOpenCookie } from '../stack/active-open.js'
 import type { Stack } from '../stack/stack.js'
 import {
   FAST_OPEN_ALL_LISTENERS,
@@ -25,7 +21,6 @@ import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E, type MptcpErrnoName } from './c
 import { type BsdSocket, Descriptors, takeError } from './descriptors.js'
 import type { MptcpInfoRequest } from './mptcp-info.js'
 import { getOption, setOption } from './options.js'
-import { adoptSettings } from './options-tcp.js'
 import { queueBytes, readiness } from './readiness.js'
 import { type MptcpMessage, receive, receiveMessage } from './receive.js'
 import { hasZeroCopyRoom, noteZeroCopy, zeroCopyArrivals } from './zero-copy.js'
@@ -79,7 +74,7 @@ export class MptcpBsd {
     if (!any) {
       if (local === null) return -E.EINVAL
       if (!fits(socket, local)) return -E.EAFNOSUPPORT
-      const ours = this.#stack.context.paths.some(
+      const ours = this.#stack.paths.some(
         (path) => formatAddress(path.address) === formatAddress(local),
       )
       if (!ours && !socket.settings.foreignAddress) return -E.EADDRNOTAVAIL
@@ -140,15 +135,13 @@ export class MptcpBsd {
       fastOpen: { ...socket.settings.fastOpen },
       remembered: new Map(socket.settings.remembered),
     })
-    // What reset it before anyone had it is nobody's error: the connection is only over.
-    if (connection.mode === 'mptcp' && connection.state === 'M_CLOSED') connection.error = null
     accepted.connection = connection
     accepted.state = 'connected'
     const initial = connection.subflows[0]
     accepted.local = initial?.path.address ?? socket.local
     accepted.localPort = socket.localPort
-    this.#apply(accepted, connection)
-    this.#stack.own(connection, (events) => this.#happened(accepted, events))
+    this.#stack.calls.set(connection, accepted.settings)
+    this.#stack.calls.accept(connection, (events) => this.#happened(accepted, events))
     if (connection.state === 'M_CLOSED') this.#happened(accepted, EVENT_CLOSED)
     return accepted.fd
   }
@@ -169,7 +162,7 @@ export class MptcpBsd {
       remote !== null &&
       fits(socket, remote) &&
       (needsNoCookie(this.#stack, socket) ||
-        hasFastOpenCookie(this.#stack.context, remote, socket.local))
+        this.#stack.calls.hasFastOpenCookie(remote, socket.local))
     ) {
       socket.target = address
       socket.state = 'deferred'
@@ -211,10 +204,10 @@ export class MptcpBsd {
     const remote = parseAddress(address.address)
     if (remote === null || !(address.port > 0 && address.port <= 65_535)) return -E.EINVAL
     if (!fits(socket, remote)) return -E.EAFNOSUPPORT
-    if (!this.#stack.context.paths.some((path) => path.address.family === remote.family)) {
+    if (!this.#stack.paths.some((path) => path.address.family === remote.family)) {
       return -E.ENETUNREACH
     }
-    const connection = this.#stack.connect(
+    const connection = this.#stack.calls.connect(
       remote,
       address.port,
       {
@@ -233,7 +226,7 @@ export class MptcpBsd {
     const initial = connection.subflows[0]
     socket.local = initial.path.address
     socket.localPort = initial.localPort
-    this.#apply(socket, connection)
+    this.#stack.calls.set(connection, socket.settings)
     return -E.EINPROGRESS
   }
 
@@ -267,21 +260,17 @@ export class MptcpBsd {
     if (error !== 0) return error
     if (socket.writeShut || connection.state === 'M_CLOSED') return -E.EPIPE
     if (socket.state === 'connecting') {
-      connection.wantsWrite = true
+      this.#stack.calls.awaitRoom(connection)
       return -E.EAGAIN
     }
     const zeroCopy =
       (flags & C.MSG_ZEROCOPY) !== 0 && this.getsockopt(fd, C.SOL_SOCKET, C.SO_ZEROCOPY) === 1
     if (zeroCopy && !hasZeroCopyRoom(socket)) return -E.ENOBUFS
-    const taken = append(this.#stack.context, connection, bytes)
+    const taken = this.#stack.calls.write(connection, bytes, {
+      more: (flags & C.MSG_MORE) !== 0,
+      endsRecord: (flags & C.MSG_EOR) !== 0,
+    })
     if (zeroCopy && taken > 0) noteZeroCopy(socket, connection.snd.end)
-    if (taken > 0) {
-      connection.snd.more = (flags & C.MSG_MORE) !== 0
-      connection.snd.moreSince = connection.snd.una
-      if ((flags & C.MSG_EOR) !== 0 && taken === bytes.length) endRecord(connection)
-      this.#stack.touch(connection)
-    }
-    if (taken < bytes.length) connection.wantsWrite = true
     return taken === 0 && bytes.length > 0 ? -E.EAGAIN : taken
   }
 
@@ -294,13 +283,12 @@ export class MptcpBsd {
     if (how !== C.SHUT_RD && how !== C.SHUT_WR && how !== C.SHUT_RDWR) return -E.EINVAL
     if (how !== C.SHUT_RD && !socket.writeShut) {
       socket.writeShut = true
-      closeSendingData(connection)
+      this.#stack.calls.shutSending(connection)
     }
     if (how !== C.SHUT_WR && !socket.readShut) {
       socket.readShut = true
-      shutReceiving(this.#stack.context, connection)
+      this.#stack.calls.shutReceiving(connection)
     }
-    this.#stack.touch(connection)
     return 0
   }
 
@@ -316,16 +304,11 @@ export class MptcpBsd {
     if (socket.listener !== null) this.#stack.unlisten(socket.listener)
     const { connection } = socket
     if (connection === null) return 0
-    const { context } = this.#stack
-    connection.detached = true
-    const unread = connection.state !== 'M_CLOSED' && readableBytes(context, connection) > 0
-    const opening = connection.state === 'M_INIT'
-    if (opening || socket.settings.linger === 0 || (unread && !socket.readShut)) {
-      abort(connection, null)
-    } else if (connection.state !== 'M_CLOSED') closeSendingData(connection)
-    shutReceiving(context, connection)
+    const { calls } = this.#stack
+    const unread = connection.state !== 'M_CLOSED' && calls.readableBytes(connection) > 0
+    if (socket.settings.linger === 0 || (unread && !socket.readShut)) calls.abort(connection)
+    else calls.close(connection)
     this.#closing.letGo(connection)
-    this.#stack.touch(connection)
     return 0
   }
 
@@ -363,7 +346,7 @@ export class MptcpBsd {
   /** Bytes that `read` would give now, as FIONREAD; 0 also where there is no connection. */
   readableBytes(fd: number): number {
     const connection = this.#sockets.get(fd)?.connection
-    return connection ? readableBytes(this.#stack.context, connection) : 0
+    return connection ? this.#stack.calls.readableBytes(connection) : 0
   }
 
   /** SIOCINQ, SIOCOUTQ or SIOCOUTQNSD: bytes to be read, not acknowledged, not sent; or an errno. */
@@ -383,7 +366,7 @@ export class MptcpBsd {
   /** The watcher is called once more, in a scope of its own, though nothing new has happened. */
   tellAgain(fd: number): void {
     const connection = this.#sockets.get(fd)?.connection
-    if (connection) this.#stack.tellAgain(connection)
+    if (connection) this.#stack.calls.tellAgain(connection)
   }
 
   /**
@@ -406,7 +389,9 @@ export class MptcpBsd {
     const socket = this.#sockets.get(fd)
     if (socket === undefined) return -E.EBADF
     const result = setOption(this.#stack, socket, level, name, value)
-    if (result === 0 && socket.connection !== null) this.#apply(socket, socket.connection)
+    if (result === 0 && socket.connection !== null) {
+      this.#stack.calls.set(socket.connection, socket.settings)
+    }
     return result
   }
 
@@ -450,21 +435,6 @@ export class MptcpBsd {
   #portToConnect(socket: BsdSocket): number {
     const [first, last] = socket.settings.portRange
     return first === 0 && last === 0 ? 0 : this.#freePort(socket)
-  }
-
-  /** Settings that live in the connection. */
-  #apply(socket: BsdSocket, connection: Connection): void {
-    const { settings } = socket
-    if (connection.snd.noDelay !== settings.noDelay) {
-      connection.snd.noDelay = settings.noDelay
-      this.#stack.touch(connection)
-    }
-    connection.snd.cork = settings.cork
-    connection.snd.bufferBytes = settings.sendBuffer
-    connection.rcv.bufferMost = settings.receiveBuffer
-    connection.rcv.buffer = Math.min(connection.rcv.buffer, settings.receiveBuffer)
-    adoptSettings(connection, settings.tcp)
-    if (settings.tcp.keepAlive) this.#stack.touch(connection)
   }
 
   #happened(socket: BsdSocket, events: number): void {

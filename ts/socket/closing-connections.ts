@@ -21,14 +21,14 @@ export class ClosingConnections {
   letGo(connection: Connection): void {
     // Its memory for sending is given back when its end is told.
     if (isReleased(connection)) {
-      this.#stack.own(connection, null)
+      this.#stack.calls.own(connection, null)
       return
     }
     this.#closing.add(connection)
-    this.#stack.own(connection, (events) => {
+    this.#stack.calls.own(connection, (events) => {
       if ((events & EVENT_CLOSED) === 0) return
       this.#closing.delete(connection)
-      this.#stack.own(connection, null)
+      this.#stack.calls.own(connection, null)
       if (this.#closing.size > 0) return
       for (const tell of this.#whenDrained) tell()
       this.#whenDrained.clear()

@@ -1,7 +1,7 @@
 // What the options of SOL_MPTCP tell, under the names of Linux's structs: struct mptcp_info, and of each
 // subflow its tcp_info and its addresses. Their sizes, and what a caller with less room gets, are Linux's.
 
-import { type Connection, dataAck, receivedEnd } from '../mptcp/connection.js'
+import type { Connection } from '../mptcp/connection.js'
 import { isLive, type Subflow } from '../mptcp/subflow.js'
 import type { Stack } from '../stack/stack.js'
 import { formatAddress, type IpAddress } from '../wire/address.js'
@@ -95,7 +95,8 @@ function joinedAddresses({ subflows }: Connection): number {
 }
 
 function mptcpInfo(stack: Stack, connection: Connection): MptcpInfo {
-  const { context, config } = stack
+  const { config } = stack
+  const received = stack.calls.received(connection)
   const { snd, subflows, pathManager } = connection
   const live = subflows.filter(isLive)
   const fallback = connection.mode === 'fallback'
@@ -118,11 +119,11 @@ function mptcpInfo(stack: Stack, connection: Connection): MptcpInfo {
     mptcpi_csum_enabled: connection.checksum,
     mptcpi_write_seq: snd.end,
     mptcpi_snd_una: snd.una,
-    mptcpi_rcv_nxt: dataAck(context, connection),
+    mptcpi_rcv_nxt: received.dataAck,
     mptcpi_retransmits: snd.retransmits,
     mptcpi_bytes_retrans: snd.bytesRetransmitted,
     mptcpi_bytes_sent: Math.min(snd.nxt, snd.end) - 1,
-    mptcpi_bytes_received: receivedEnd(context, connection) - 1,
+    mptcpi_bytes_received: received.end - 1,
     mptcpi_bytes_acked: Math.min(snd.una, snd.end) - 1,
     mptcpi_subflows_total: live.length,
     mptcpi_last_data_sent: latest(({ tcb }) => tcb.stats.dataSentAt),

@@ -63,7 +63,7 @@ export class MptcpStack {
 
   /** Addresses of the stack, in the order of its links. */
   get addresses(): string[] {
-    return this.#stack.context.paths.map((path) => formatAddress(path.address))
+    return this.#stack.paths.map((path) => formatAddress(path.address))
   }
 
   /** Endpoints and limits, which may change at any time; events; a userspace path manager's commands. */

@@ -1,13 +1,8 @@
 // The options of SOL_TCP.
 
-import type { Connection } from '../mptcp/connection.js'
 import { CONGESTION_CONTROLS } from '../tcp/congestion/names.js'
-import { changeAlgorithm } from '../tcp/congestion/tell.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
-import { setQuickAcks } from '../tcp/receive.js'
-import type { TcpSettings } from '../tcp/settings.js'
 import { SIPHASH_KEY_BYTES } from '../tcp/siphash.js'
-import { lowerMss } from '../tcp/window.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
 import {
@@ -151,10 +146,7 @@ export const TCP_OPTIONS: OptionTable = new Map<number, SocketOption>([
 
 /** What a cork held goes now. */
 function push({ stack, socket }: OptionTarget): void {
-  const { connection } = socket
-  if (connection === null) return
-  connection.snd.pushed = connection.snd.end
-  stack.touch(connection)
+  if (socket.connection !== null) stack.calls.push(socket.connection)
 }
 
 function maximumSegment({ socket }: OptionTarget): number {
@@ -171,11 +163,7 @@ function setMaximumSegment({ socket }: OptionTarget, value: number): number {
 }
 
 function setQuickAck({ stack, socket }: OptionTarget, value: number): number {
-  const { connection } = socket
-  for (const { tcb } of connection?.subflows ?? []) {
-    setQuickAcks(tcb, value !== 0)
-  }
-  if (connection !== null) stack.touch(connection)
+  if (socket.connection !== null) stack.calls.setQuickAcks(socket.connection, value !== 0)
   return 0
 }
 
@@ -200,19 +188,8 @@ function setCongestion({ stack, socket }: OptionTarget, value: string): number {
   if (algorithm === undefined) return -E.ENOENT
   const { connection, settings } = socket
   settings.tcp.congestion = algorithm
-  if (connection !== null) {
-    const tcbs = connection.subflows.map(({ tcb }) => tcb)
-    changeAlgorithm(connection.congestion, algorithm, tcbs)
-  }
+  if (connection !== null) stack.calls.setCongestion(connection, algorithm)
   return 0
-}
-
-/** Settings that a live connection's subflows take at once; all others are read where they count. */
-export function adoptSettings(connection: Connection, settings: TcpSettings): void {
-  for (const { tcb } of connection.subflows) {
-    if (settings.maxSegment === 0) continue
-    lowerMss(tcb, settings.maxSegment)
-  }
 }
 
 function isUnconnected({ state }: BsdSocket): boolean {

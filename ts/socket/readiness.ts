@@ -1,7 +1,7 @@
 // What a socket is ready for, as poll() tells it, and what waits in it, as ioctl() does.
 
-import { type Connection, readableBytes } from '../mptcp/connection.js'
-import { isStarved, sendRoom, unsentBytes } from '../mptcp/send-queue.js'
+import type { Connection } from '../mptcp/connection.js'
+import { unsentBytes } from '../mptcp/send-queue.js'
 import type { Stack } from '../stack/stack.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
@@ -32,7 +32,7 @@ export function readiness(stack: Stack, socket: BsdSocket): number {
 
 /** SO_RCVLOWAT bytes, or as much as the buffer can ever hold. */
 function isReadable(stack: Stack, socket: BsdSocket, connection: Connection): boolean {
-  const readable = readableBytes(stack.context, connection)
+  const readable = stack.calls.readableBytes(connection)
   if (readable === 0) return false
   return readable >= Math.min(socket.settings.receiveLowWater, connection.rcv.buffer / 2)
 }
@@ -40,14 +40,14 @@ function isReadable(stack: Stack, socket: BsdSocket, connection: Connection): bo
 /** A write may still find that memory just ran out; then this is false until some came back. */
 function isWritable(stack: Stack, socket: BsdSocket, connection: Connection): boolean {
   if (unsentBytes(connection) >= socket.settings.notSentLowWater) return false
-  return sendRoom(connection) > 0 && !isStarved(stack.context, connection)
+  return stack.calls.sendRoom(connection) > 0
 }
 
 /** Bytes that a read would give; 1 where none is left and none will come, so that the end is read too. */
 export function inQueueHint(stack: Stack, socket: BsdSocket): number {
   const { connection } = socket
   if (connection === null) return 0
-  const readable = readableBytes(stack.context, connection)
+  const readable = stack.calls.readableBytes(connection)
   if (readable > 0) return readable
   const { state, rcv } = connection
   return rcv.finReached || state === 'M_CLOSED' || socket.readShut ? 1 : 0
@@ -63,7 +63,7 @@ export function queueBytes(stack: Stack, socket: BsdSocket, request: number): nu
   if (connection === null || socket.state === 'connecting') return 0
   if (request === C.SIOCINQ) {
     if (socket.protocol === C.IPPROTO_MPTCP) return inQueueHint(stack, socket)
-    return readableBytes(stack.context, connection)
+    return stack.calls.readableBytes(connection)
   }
   // The DATA_FIN, or the FIN, counts as a byte.
   const { snd } = connection

@@ -1,8 +1,5 @@
 // Reading from a connected socket: the flags of recv(), and what recvmsg() tells beside the data.
 
-import { isReleased, releaseReceiving } from '../mptcp/close.js'
-import { readableBytes } from '../mptcp/connection.js'
-import { adjustBuffer, oweWindowUpdate, peek, read } from '../mptcp/receive-queue.js'
 import type { Stack } from '../stack/stack.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { type BsdSocket, takeError } from './descriptors.js'
@@ -35,26 +32,12 @@ export function receive(
   if ((flags & C.MSG_ERRQUEUE) !== 0) return readErrorQueue(socket).count
   if (connection === null) return -E.ENOTCONN
   if (socket.readShut) return 0
-  const { context, clock } = stack
-  if (connection.rcv.queue !== 0) {
-    if ((flags & C.MSG_PEEK) !== 0) {
-      const count = peek(context, connection, target)
-      if (count > 0) return count
-    } else {
-      // MSG_TRUNC: taken off the queue, and not copied.
-      const into = (flags & C.MSG_TRUNC) !== 0 ? new Uint8Array(target.length) : target
-      const count = read(context, connection, into)
-      if (count > 0) {
-        if (isReleased(connection)) releaseIfRead(stack, socket)
-        else {
-          adjustBuffer(context, connection, clock.now())
-          oweWindowUpdate(context, connection)
-          if (connection.rcv.windowOwed) stack.touch(connection)
-        }
-        return count
-      }
-    }
-  }
+  const { calls } = stack
+  // MSG_TRUNC: taken off the queue, and not copied.
+  const into = (flags & C.MSG_TRUNC) !== 0 ? new Uint8Array(target.length) : target
+  const count =
+    (flags & C.MSG_PEEK) !== 0 ? calls.peek(connection, target) : calls.read(connection, into)
+  if (count > 0) return count
   if (target.length === 0) return 0
   if (connection.rcv.finReached) return 0
   const error = takeError(socket)
@@ -78,12 +61,4 @@ export function receiveMessage(
     control.push({ level: C.SOL_TCP, type: C.TCP_CM_INQ, value: inQueueHint(stack, socket) })
   }
   return { count, control }
-}
-
-/** A closed connection keeps its memory only until its last byte was read. */
-function releaseIfRead(stack: Stack, socket: BsdSocket): void {
-  const { connection } = socket
-  if (connection === null || readableBytes(stack.context, connection) > 0) return
-  releaseReceiving(stack.context, connection)
-  stack.touch(connection)
 }

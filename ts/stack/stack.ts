@@ -10,7 +10,7 @@ import { STAGING_RECEIVE, STAGING_RECEIVE_BYTES } from '../core/staging.js'
 import { type Counters, createCounters } from '../counters.js'
 import type { Link, PacketBatch } from '../link/link.js'
 import { createBlackhole } from '../mptcp/blackhole.js'
-import type { Connection, Notify } from '../mptcp/connection.js'
+import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
 import type { LocalPath } from '../mptcp/local-path.js'
 import type { Mapping } from '../mptcp/mapping.js'
@@ -20,9 +20,9 @@ import { FastOpenCache } from '../tcp/fast-open.js'
 import { payloadRoom } from '../tcp/output.js'
 import { formatAddress, type IpAddress, sameAddress } from '../wire/address.js'
 import { RST } from '../wire/segment.js'
-import { type ActiveOpenOptions, activeOpen } from './active-open.js'
 import { Agenda } from './agenda.js'
 import { Arrivals, type BoundSubflow } from './arrivals.js'
+import { Calls } from './calls.js'
 import { type MptcpStackOptions, type StackConfig, type StackSettings, validate } from './config.js'
 import { Demux, type FourTuple } from './demux.js'
 import { Faults } from './faults.js'
@@ -42,6 +42,8 @@ export class Stack {
   readonly config: Readonly<StackConfig>
   readonly links: readonly Link[]
   readonly context: Context
+  /** What may be done to its connections. */
+  readonly calls: Calls
   /** Endpoints, limits, events and commands. */
   readonly pathControl: MptcpPathControl
 
@@ -124,6 +126,7 @@ export class Stack {
         ),
     }
     this.#agenda = new Agenda(this.context, this.clock, (now) => this.#turn(now))
+    this.calls = new Calls(this.context, this.clock, this.#agenda)
     this.#passive = new PassiveOpener(
       this.context,
       this.config,
@@ -156,6 +159,11 @@ export class Stack {
     return this.#agenda.connections
   }
 
+  /** Addresses of this host, in the order of its links. */
+  get paths(): readonly LocalPath[] {
+    return this.#paths
+  }
+
   get listeners(): readonly Listener[] {
     return this.#passive.listeners
   }
@@ -175,31 +183,7 @@ export class Stack {
     return this.#agenda.deadlineCount
   }
 
-  // ------------------------------------------------------------------ calls from above
-
-  /** Starts a connection; null when memory or ports ran out. The SYN leaves with the next turn. */
-  connect(
-    remote: IpAddress,
-    remotePort: number,
-    options: ActiveOpenOptions,
-    notify: Notify,
-  ): Connection | null {
-    const connection = activeOpen(this.context, remote, remotePort, options, this.clock.now())
-    if (connection === null) return null
-    this.#agenda.adopt(connection, null)
-    this.#agenda.own(connection, notify)
-    this.touch(connection)
-    return connection
-  }
-
-  /** Who is told of a connection's events; null = nobody any more. */
-  own(connection: Connection, notify: Notify | null): void {
-    this.#agenda.own(connection, notify)
-  }
-
-  tellAgain(connection: Connection): void {
-    this.#agenda.tellAgain(connection)
-  }
+  // ------------------------------------------------------------------ listeners and addresses
 
   /** Starts to listen; null if the address and port are taken. */
   listen(
@@ -243,11 +227,6 @@ export class Stack {
   removeAddress(address: IpAddress): void {
     const index = this.#paths.findIndex((each) => sameAddress(each.address, address))
     if (index >= 0) this.#paths.splice(index, 1)
-  }
-
-  /** An application's call changed the connection: it gets a turn before time moves on. */
-  touch(connection: Connection): void {
-    this.#agenda.touch(connection)
   }
 
   /** Frees everything, without a word to the peers, and closes the links. */

@@ -2,7 +2,6 @@
 // happens when they are wrong.
 
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { abort } from '../../../ts/mptcp/close.js'
 import type {
   MptcpPathCommand,
   MptcpPathConnection,
@@ -61,8 +60,7 @@ describe.each(BACKENDS)('events, %s core', (core) => {
       joined(c)
       types()
       if (end === 'abort') {
-        abort(c.connection, null)
-        c.stack.touch(c.connection)
+        c.stack.calls.abort(c.connection)
       } else {
         c.closes()
         c.sendsAll()
