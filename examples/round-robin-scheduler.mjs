@@ -7,19 +7,26 @@ import {
   MptcpSeededRandom,
   MptcpStack,
   MptcpVirtualClock,
+  mptcpIsPreferred,
 } from 'mptcp-wasm'
 
-/** Each subflow in turn, of those that have room. */
-function roundRobin() {
-  let last = -1
-  return {
-    name: 'round-robin',
-    pick(candidates) {
-      const next = candidates.find((subflow) => subflow.id > last) ?? candidates[0]
-      last = next.id
-      return next
-    },
-  }
+/** Each subflow in turn, of those that are to be used and have room: a segment for one, then for the next. */
+const roundRobin = {
+  name: 'round-robin',
+  create: () => {
+    let last = -1
+    return {
+      schedule(subflows, data) {
+        const able = subflows.filter(
+          (each) => each.usableBytes > 0 && mptcpIsPreferred(each, subflows, data),
+        )
+        const subflow = able.find(({ id }) => id > last) ?? able[0]
+        if (subflow === undefined) return []
+        last = subflow.id
+        return [{ subflow, bytes: subflow.mssBytes }]
+      },
+    }
+  },
 }
 
 const BYTES = 4_000_000

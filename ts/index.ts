@@ -33,7 +33,14 @@ export type {
   MptcpPathWatcher,
 } from './mptcp/path-manager/path-manager.js'
 export { lowestRtt as mptcpLowestRtt } from './mptcp/scheduler/lowest-rtt.js'
-export type { MptcpScheduler, MptcpSchedulerSubflow } from './mptcp/scheduler/scheduler.js'
+export { isPreferred as mptcpIsPreferred } from './mptcp/scheduler/preferred.js'
+export type {
+  MptcpScheduled,
+  MptcpScheduler,
+  MptcpSchedulerAlgorithm,
+  MptcpSchedulerData,
+  MptcpSchedulerSubflow,
+} from './mptcp/scheduler/scheduler.js'
 export { shortestLinger as mptcpShortestLinger } from './mptcp/scheduler/shortest-linger.js'
 export { type Random as MptcpRandom, SeededRandom as MptcpSeededRandom } from './random.js'
 export { MptcpBsd, type MptcpSocketAddress } from './socket/bsd.js'

@@ -2,7 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { MptcpBackend } from '../core/load.js'
-import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
+import type { MptcpSchedulerAlgorithm } from '../mptcp/scheduler/scheduler.js'
 import type { MptcpCongestionAlgorithm } from '../tcp/congestion/congestion-control.js'
 import type { PathOption } from './path-option.js'
 
@@ -12,7 +12,7 @@ export interface NcOptions {
   link: string
   path: PathOption[]
   core: MptcpBackend
-  scheduler: () => MptcpScheduler
+  scheduler: MptcpSchedulerAlgorithm
   cc: MptcpCongestionAlgorithm
   checksum?: true
   plain?: true

@@ -2,15 +2,8 @@
 
 import { InvalidArgumentError, Option } from 'commander'
 import type { MptcpBackend } from '../core/load.js'
-import { lowestRtt } from '../mptcp/scheduler/lowest-rtt.js'
-import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
-import { shortestLinger } from '../mptcp/scheduler/shortest-linger.js'
+import { DEFAULT_SCHEDULER, SCHEDULERS } from '../mptcp/scheduler/names.js'
 import { CONGESTION_CONTROLS, DEFAULT_CONGESTION } from '../tcp/congestion/names.js'
-
-const SCHEDULERS: ReadonlyMap<string, () => MptcpScheduler> = new Map([
-  ['lowest-rtt', lowestRtt],
-  ['shortest-linger', shortestLinger],
-])
 
 export interface CoreOption {
   core: MptcpBackend
@@ -28,7 +21,7 @@ export function schedulerOption(): Option {
     `which subflow takes new data: ${[...SCHEDULERS.keys()].join(', ')}`,
   )
     .argParser((name: string) => chosen(SCHEDULERS, name, 'scheduler'))
-    .default(lowestRtt, 'lowest-rtt')
+    .default(DEFAULT_SCHEDULER, DEFAULT_SCHEDULER.name)
 }
 
 export function congestionOption(): Option {

@@ -85,7 +85,11 @@ export interface Connection {
   readonly settings: TcpSettings
   /** Address families that its subflows may have: those of the socket. */
   readonly families: AddressFamilies
-  readonly scheduler: MptcpScheduler
+  readonly scheduling: {
+    scheduler: MptcpScheduler
+    /** It gave nothing the last time, though a subflow had room. */
+    declined: boolean
+  }
   readonly congestion: CongestionGroup
   readonly pathManager: PathManagerState
 
@@ -177,6 +181,8 @@ export interface Connection {
     /** DATA_FIN again. */
     dataFin: number
     dataFinBackoff: number
+    /** A scheduler that gives nothing loses its place. */
+    scheduler: number
     /** A closed connection gives up on its peer. */
     close: number
   }

@@ -13,7 +13,7 @@ import type { Connection } from './connection.js'
 import type { LocalPath } from './local-path.js'
 import type { Mapping } from './mapping.js'
 import type { MptcpPathManager, MptcpPathWatcher } from './path-manager/path-manager.js'
-import type { MptcpScheduler } from './scheduler/scheduler.js'
+import type { MptcpSchedulerAlgorithm } from './scheduler/scheduler.js'
 import type { Subflow } from './subflow.js'
 
 export interface MptcpConfig {
@@ -30,7 +30,7 @@ export interface MptcpConfig {
    */
   coalesceKey: ((dataOffset: number) => number) | null
   congestion: MptcpCongestionAlgorithm
-  scheduler: () => MptcpScheduler
+  scheduler: MptcpSchedulerAlgorithm
   /** Most subflows of one connection, the first included. */
   maxSubflows: number
   /** Most addresses of the peer that are joined; null = 8 for a client and none for a server. */
@@ -106,6 +106,8 @@ export interface Context {
   oweReset(subflow: Subflow, segment: Segment): void
   /** Runs an application's code after the turn. */
   say(application: () => void): void
+  /** A scheduler has thrown, or given an answer that is none. */
+  schedulerFailed(error: unknown): void
   /** A path manager has thrown. */
   pathManagerFault(error: unknown): void
   /** A congestion control of the user's has failed, and was replaced. */

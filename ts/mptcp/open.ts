@@ -12,6 +12,8 @@ import type { AddressFamilies, Connection } from './connection.js'
 import type { Context } from './context.js'
 import type { LocalPath } from './local-path.js'
 import { createPathManagerState } from './path-manager/state.js'
+import { DEFAULT_SCHEDULER } from './scheduler/names.js'
+import type { MptcpScheduler } from './scheduler/scheduler.js'
 import { setMptcpState } from './state.js'
 import { createSubflow, type Subflow } from './subflow.js'
 import { idsnWords, makeKey, takeKey } from './token.js'
@@ -70,7 +72,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     remotePort: options.remotePort,
     settings: options.settings ?? createTcpSettings(),
     families: options.families ?? 'both',
-    scheduler: config.scheduler(),
+    scheduling: { scheduler: createScheduler(context), declined: false },
     congestion: createCongestionGroup(
       options.settings?.congestion ?? config.congestion,
       context.congestionFailed,
@@ -125,6 +127,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       probeBackoff: 0,
       dataFin: Number.POSITIVE_INFINITY,
       dataFinBackoff: 0,
+      scheduler: Number.POSITIVE_INFINITY,
       close: Number.POSITIVE_INFINITY,
     },
     ended: [],
@@ -146,6 +149,18 @@ export function createConnection(context: Context, options: OpenOptions): Connec
   setMptcpState(connection, 'M_INIT')
   if (!options.plain) giveKey(context, connection, options.key)
   return connection
+}
+
+/** The user's, or the default if that fails. */
+function createScheduler(context: Context): MptcpScheduler {
+  try {
+    const scheduler = context.config.scheduler.create()
+    if (typeof scheduler?.schedule === 'function') return scheduler
+    context.schedulerFailed(new Error('what a scheduler makes must have schedule(subflows, data)'))
+  } catch (error) {
+    context.schedulerFailed(error)
+  }
+  return DEFAULT_SCHEDULER.create()
 }
 
 /** Our key, token and IDSN; without a unique one the connection is plain TCP. */

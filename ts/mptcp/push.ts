@@ -2,11 +2,11 @@
 // then the end of it. RFC 8684 §3.3.
 
 import { closeSending, destroy } from '../tcp/close.js'
-import { type Limits, nextSegment, payloadRoom, usableWindow } from '../tcp/output.js'
+import { type Limits, nextSegment, noteCwndLimited, payloadRoom } from '../tcp/output.js'
 import { oweAckNow } from '../tcp/receive.js'
-import { append as appendChunk } from '../tcp/send-queue.js'
+import { append as appendChunk, unsentBytes } from '../tcp/send-queue.js'
 import type { Tcb } from '../tcp/tcb.js'
-import type { Connection } from './connection.js'
+import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
 import { emit } from './emit.js'
 import {
@@ -17,7 +17,7 @@ import {
   DATA_OPTION_BYTES,
 } from './options.js'
 import { nextReinjection, takeReinjected } from './reinject.js'
-import { pickSubflow } from './scheduler/candidates.js'
+import { ask, isFull, type Share } from './scheduler/ask.js'
 import { isCorked, recordEnd, slices } from './send-queue.js'
 import { isDataClosed } from './state.js'
 import { isLive, type Subflow } from './subflow.js'
@@ -71,66 +71,117 @@ function fallbackEdge(connection: Connection): number {
   return connection.snd.right - connection.snd.fallbackDelta
 }
 
-/** Maps new data to subflows for as long as the peer's window and a scheduler's choice allow. */
+/** Gives data to subflows for as long as the peer's window and the scheduler's answers allow. */
 function pushPending(context: Context, connection: Connection, now: number): void {
   const { snd } = connection
   if (snd.released) return
+  connection.scheduling.declined = false
+  // Bounded: each round gives something away, or is the last.
   while (true) {
-    let reinjection = nextReinjection(connection)
+    const reinjection = nextReinjection(connection)
     const fresh = Math.min(snd.end, snd.right) - snd.nxt
     if (reinjection === null && fresh <= 0) return
-    let subflow = pickSubflow(connection, reinjection?.from ?? null)
-    if (subflow === null && reinjection !== null && fresh > 0) {
-      // No other path has room for what was lost; new data may still go where it was lost.
-      subflow = pickSubflow(connection, null)
-      reinjection = null
+    if (reinjection !== null) {
+      const { start, end } = reinjection
+      if (giveRange(context, connection, start, end, reinjection, now)) continue
+      // Where no other path has room for what was lost, new data may still go where it was lost.
     }
-    if (subflow === null) return
-    const { tcb, path } = subflow
-    const infinite = connection.mode === 'fallback' && snd.infiniteMappingOwed
-    const bare = connection.mode === 'fallback' && !infinite
-    const mss = payloadRoom(tcb, bare ? 0 : DATA_OPTION_BYTES)
-    const offset = reinjection === null ? snd.nxt : reinjection.start
-    const end = reinjection === null ? recordEnd(connection, offset) : reinjection.end
-    const available = Math.min(reinjection === null ? fresh : end - offset, end - offset)
-    let length = Math.min(available, Math.max(usableWindow(tcb), mss), MAX_MAPPING)
-    if (connection.checksum)
-      length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
-    // One segment of plain TCP that has room for the infinite mapping.
-    if (infinite) length = Math.min(length, mss)
-    if (length > mss) {
-      // Full segments; the last, partial one rides along where it need not wait.
-      const partial = length % mss
-      const ends = reinjection === null && offset + length === end
-      if (!ends || isHeld(connection, tcb, offset + length)) length -= partial
-    } else if (length < mss && reinjection === null && isHeld(connection, tcb, offset + length))
-      return
-    const record = slices(context, connection, offset, length)
-    if (record === 0) return
-    const chunk = appendChunk(
-      tcb,
-      record,
-      length,
-      offset,
-      // The end of what was written, or of what the window takes: nothing follows soon.
-      (offset + length === end && (end < snd.end || !snd.more)) || offset + length === snd.right,
-      chunkKind(connection, subflow, offset),
-    )
-    if (chunk.kind === CHUNK_INFINITE) context.counters.InfiniteMapTx++
-    if (reinjection === null) {
-      snd.nxt = offset + length
-      // What Fast Open's SYN had carried goes again, and is no small write.
-      const again = offset <= (tcb.fastOpen?.dataBytes ?? 0)
-      if (length % mss !== 0 && !again) snd.smallEnd = snd.nxt
-      subflow.dataBytesSent += length
-    } else {
-      takeReinjected(connection, offset + length)
-      context.counters.MPTCPRetrans++
-      snd.retransmits++
-      snd.bytesRetransmitted += length
-    }
-    pump(context, connection, subflow, now)
+    if (fresh <= 0) break
+    const end = Math.min(snd.nxt + fresh, recordEnd(connection, snd.nxt))
+    if (!giveRange(context, connection, snd.nxt, end, null, now)) break
   }
+  // What waits, waits for the windows of these.
+  for (const subflow of connection.subflows) if (isFull(subflow)) noteCwndLimited(subflow.tcb)
+}
+
+/** Gives the beginning of [start, end) to whom the scheduler names; false if nothing was given. */
+function giveRange(
+  context: Context,
+  connection: Connection,
+  start: number,
+  end: number,
+  reinjection: Reinjection | null,
+  now: number,
+): boolean {
+  const shares = ask(context, connection, start, end - start, reinjection)
+  if (shares.length === 0) return false
+  const { subflow } = shares[0]
+  const { snd } = connection
+  const mss = segmentRoom(connection, subflow.tcb)
+  const length = pieceLength(connection, shares[0], start, end, mss, reinjection !== null)
+  if (length === 0 || !give(context, connection, subflow, start, length, end)) return false
+  if (reinjection === null) {
+    snd.nxt = start + length
+    // What Fast Open's SYN had carried goes again, and is no small write.
+    const again = start <= (subflow.tcb.fastOpen?.dataBytes ?? 0)
+    if (length % mss !== 0 && !again) snd.smallEnd = snd.nxt
+    subflow.dataBytesSent += length
+  } else {
+    takeReinjected(connection, start + length)
+    context.counters.MPTCPRetrans++
+    snd.retransmits++
+    snd.bytesRetransmitted += length
+  }
+  pump(context, connection, subflow, now)
+  // Redundancy: the same data, on the others named too. Bounded: one that is far behind goes without.
+  for (let i = 1; i < shares.length; i++) {
+    const other = shares[i].subflow
+    if (unsentBytes(other.tcb) > other.tcb.congestion.cwnd) continue
+    if (give(context, connection, other, start, length, end)) pump(context, connection, other, now)
+  }
+  return true
+}
+
+/** Payload of a full segment beside the options that data has here. */
+function segmentRoom({ mode, snd }: Connection, tcb: Tcb): number {
+  const isBare = mode === 'fallback' && !snd.infiniteMappingOwed
+  return payloadRoom(tcb, isBare ? 0 : DATA_OPTION_BYTES)
+}
+
+/** How much of [start, end) one mapping on the subflow takes now; 0 = it waits for more to come. */
+function pieceLength(
+  connection: Connection,
+  { subflow, bytes }: Share,
+  start: number,
+  end: number,
+  mss: number,
+  again: boolean,
+): number {
+  const { tcb, path } = subflow
+  let length = Math.min(end - start, bytes, MAX_MAPPING)
+  if (connection.checksum) {
+    length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
+  }
+  // One segment of plain TCP that has room for the infinite mapping.
+  const isInfinite = connection.mode === 'fallback' && connection.snd.infiniteMappingOwed
+  if (isInfinite) length = Math.min(length, mss)
+  if (length > mss) {
+    // Full segments; the last, partial one rides along where it need not wait.
+    const isEnd = !again && start + length === recordEnd(connection, start)
+    if (!isEnd || isHeld(connection, tcb, start + length)) length -= length % mss
+  } else if (length < mss && !again && isHeld(connection, tcb, start + length)) return 0
+  return length
+}
+
+/** Maps [start, start + length) of the data to the subflow; false if memory ran out. */
+function give(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  start: number,
+  length: number,
+  end: number,
+): boolean {
+  const { snd } = connection
+  const record = slices(context, connection, start, length)
+  if (record === 0) return false
+  // The end of what was written, or of what the window takes: nothing follows soon.
+  const isEnd = start + length === end && (end < snd.end || !snd.more)
+  const isPushed = isEnd || start + length === snd.right
+  const kind = chunkKind(connection, subflow, start)
+  appendChunk(subflow.tcb, record, length, start, isPushed, kind)
+  if (kind === CHUNK_INFINITE) context.counters.InfiniteMapTx++
+  return true
 }
 
 function chunkKind(connection: Connection, subflow: Subflow, offset: number): number {

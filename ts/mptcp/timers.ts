@@ -12,6 +12,7 @@ import { nextThirdAck, RESET_MIDDLEBOX } from './mp-join.js'
 import { isDataFinDue } from './options.js'
 import { announceDeadline, announceDue } from './path-manager/announcements.js'
 import { probeStale, reinjectOldest, subflowTimedOut } from './reinject.js'
+import { replaceScheduler } from './scheduler/ask.js'
 import { isCorked } from './send-queue.js'
 import { canCarryData, isLive, type Subflow } from './subflow.js'
 
@@ -24,6 +25,9 @@ const MAX_THIRD_ACKS = 10
 /** Data sent again at once when the data level times out. */
 const REINJECT_BYTES = 64 * 1024
 
+const GAVE_NOTHING =
+  'schedule() gave no subflow anything for a whole timeout, while nothing was in flight and data waited'
+
 /** The earliest deadline; Infinity if none. */
 export function connectionDeadline(connection: Connection): number {
   const { timers } = connection
@@ -32,6 +36,7 @@ export function connectionDeadline(connection: Connection): number {
     timers.cork,
     timers.probe,
     timers.dataFin,
+    timers.scheduler,
     timers.close,
   )
   for (const subflow of connection.subflows) {
@@ -55,6 +60,11 @@ function dataTimeout(connection: Connection, backoff: number): number {
   let rto = 0
   for (const subflow of connection.subflows) rto = Math.max(rto, subflow.tcb.rtt.rtoMs)
   return Math.max(rto, LEAST_TIMEOUT_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
+}
+
+/** That of the fastest subflow. */
+function shortestTimeout({ subflows }: Connection): number {
+  return subflows.reduce((least, { tcb }) => Math.min(least, tcb.rtt.rtoMs), Number.MAX_VALUE)
 }
 
 function runsRetransmission({ tcb, stale }: Subflow): boolean {
@@ -110,6 +120,14 @@ export function armTimers(context: Context, connection: Connection, now: number)
     timers.dataFin = now + dataTimeout(connection, Math.max(0, timers.dataFinBackoff - 1))
   }
 
+  // A scheduler may wait for something; where nothing is in flight, nothing will come.
+  const idle =
+    connection.scheduling.declined && connection.subflows.every(({ tcb }) => tcb.sent.length === 0)
+  if (!idle) timers.scheduler = Number.POSITIVE_INFINITY
+  else if (timers.scheduler === Number.POSITIVE_INFINITY) {
+    timers.scheduler = now + shortestTimeout(connection)
+  }
+
   // A peer that never closes its side, or never DATA_ACKs the rest, may not hold a connection that nobody
   // uses, nor may a dead path that still owes the ACK of a FIN. A DATA_ACK that moves on starts it anew.
   const lingering = connection.detached && connection.subflows.length > 0
@@ -132,6 +150,10 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     timers.cork = Number.POSITIVE_INFINITY
     snd.pushed = snd.end
     snd.more = false
+  }
+  if (timers.scheduler <= now) {
+    timers.scheduler = Number.POSITIVE_INFINITY
+    replaceScheduler(context, connection, new Error(GAVE_NOTHING))
   }
   if (timers.probe <= now) {
     timers.probe = Number.POSITIVE_INFINITY

@@ -7,8 +7,8 @@ import type { Link } from '../link/link.js'
 import type { MptcpConfig } from '../mptcp/context.js'
 import { type MptcpEndpointOptions, pathError } from '../mptcp/path-manager/endpoint-table.js'
 import type { MptcpPathManager } from '../mptcp/path-manager/path-manager.js'
-import { lowestRtt } from '../mptcp/scheduler/lowest-rtt.js'
-import type { MptcpScheduler } from '../mptcp/scheduler/scheduler.js'
+import { DEFAULT_SCHEDULER, SCHEDULERS } from '../mptcp/scheduler/names.js'
+import type { MptcpSchedulerAlgorithm } from '../mptcp/scheduler/scheduler.js'
 import type { Random } from '../random.js'
 import type { MptcpCongestionAlgorithm } from '../tcp/congestion/congestion-control.js'
 import { wrongAlgorithm } from '../tcp/congestion/guard.js'
@@ -53,7 +53,8 @@ export interface MptcpStackOptions {
   coalesceKey?: (dataOffset: number) => number
   /** `newreno` (or `reno`), `cubic`, or one of your own: each subflow gets one. Default `newreno`. */
   congestion?: string | MptcpCongestionAlgorithm
-  scheduler?: () => MptcpScheduler
+  /** Which subflow takes which data: a name, or one of your own. Default 'lowest-rtt'. */
+  scheduler?: string | MptcpSchedulerAlgorithm
   /** Subflows of a connection, the first included: Linux's limit and one. Default 8. */
   maxSubflows?: number
   /** Addresses of the peer that are joined. Default 8 when connecting, none when listening. */
@@ -118,6 +119,41 @@ function within(name: string, value: number, least: number, most: number): numbe
 }
 
 /** By name, or one of the user's own, which is made once to see what it makes. */
+function chooseScheduler(given: MptcpStackOptions['scheduler']): MptcpSchedulerAlgorithm {
+  if (given === undefined) return DEFAULT_SCHEDULER
+  if (typeof given === 'string') {
+    const algorithm = SCHEDULERS.get(given)
+    if (algorithm !== undefined) return algorithm
+    throw optionError(
+      `there is no scheduler '${given}'; there is: ${[...SCHEDULERS.keys()].join(', ')}`,
+    )
+  }
+  const wrong = wrongScheduler(given)
+  if (wrong !== null) {
+    throw optionError(
+      `scheduler must be a name or { name, create() }, as docs/socket-api.md shows: ${wrong}`,
+    )
+  }
+  return given
+}
+
+/** What is wrong with one of the user's, in words; null = nothing. */
+function wrongScheduler(algorithm: MptcpSchedulerAlgorithm): string | null {
+  if (typeof algorithm !== 'object' || algorithm === null) {
+    return `it is { name, create() }, not a ${typeof algorithm}`
+  }
+  if (typeof algorithm.name !== 'string' || algorithm.name === '') return 'it has no name'
+  if (typeof algorithm.create !== 'function') return 'it lacks the function create()'
+  try {
+    const scheduler = algorithm.create()
+    if (typeof scheduler?.schedule === 'function') return null
+    return 'what it makes lacks the function schedule(subflows, data)'
+  } catch (error) {
+    return `create() threw: ${error}`
+  }
+}
+
+/** By name, or one of the user's own, which is made once to see what it makes. */
 function chooseCongestion(given: MptcpStackOptions['congestion']): MptcpCongestionAlgorithm {
   if (given === undefined) return DEFAULT_CONGESTION
   if (typeof given === 'string') {
@@ -178,7 +214,7 @@ export function validate(options: MptcpStackOptions): StackConfig {
     coalesce,
     coalesceKey: options.coalesceKey ?? null,
     congestion: chooseCongestion(options.congestion),
-    scheduler: options.scheduler ?? lowestRtt,
+    scheduler: chooseScheduler(options.scheduler),
     maxSubflows: within('maxSubflows', options.maxSubflows ?? 8, 1, 64),
     maxAddAddrAccepted:
       options.maxAddAddrAccepted === undefined

@@ -4,7 +4,7 @@
 import type { Counters } from '../counters.js'
 import { warn } from '../host/warning.js'
 
-export type FaultCounter = 'PathManagerFault' | 'CongestionFault'
+export type FaultCounter = 'PathManagerFault' | 'SchedulerFault' | 'CongestionFault'
 
 export class Faults {
   readonly #counters: Counters

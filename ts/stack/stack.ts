@@ -116,6 +116,7 @@ export class Stack {
       keepTimeWait: (subflow, now) => this.#timeWaits.add(subflow, now),
       oweReset: (subflow, segment) => this.#replies.oweReset(subflow.path.link, segment, null),
       pathManagerFault: (error) => faults.tell('PathManagerFault', error),
+      schedulerFailed: (error) => faults.tell('SchedulerFault', error),
       congestionFailed: (error) => faults.tell('CongestionFault', error),
       say: (application) => this.#agenda.say(application),
       takePort: (address, remote, remotePort) =>

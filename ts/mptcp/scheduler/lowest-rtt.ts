@@ -1,16 +1,9 @@
-// The default scheduler: the path with the lowest round-trip time that has room, then the next.
+// The default scheduler: of the paths that have room, the one with the lowest round-trip time.
 
-import type { MptcpScheduler, MptcpSchedulerSubflow } from './scheduler.js'
+import { takeLowest } from './lowest.js'
+import type { MptcpSchedulerAlgorithm } from './scheduler.js'
 
-export function lowestRtt(): MptcpScheduler {
-  return {
-    name: 'lowest-rtt',
-    pick(candidates): MptcpSchedulerSubflow | null {
-      let best = candidates[0]
-      for (const candidate of candidates) {
-        if (candidate.srttMs < best.srttMs) best = candidate
-      }
-      return best
-    },
-  }
+export const lowestRtt: MptcpSchedulerAlgorithm = {
+  name: 'lowest-rtt',
+  create: () => takeLowest(({ srttMs }) => srttMs),
 }

@@ -1,19 +1,12 @@
 // The scheduler of Linux's kernel: the subflow on which new data lingers for the shortest time behind what
 // is queued there, by its pacing rate; where several are idle, the first.
 
-import type { MptcpScheduler, MptcpSchedulerSubflow } from './scheduler.js'
+import { takeLowest } from './lowest.js'
+import type { MptcpSchedulerAlgorithm, MptcpSchedulerSubflow } from './scheduler.js'
 
-export function shortestLinger(): MptcpScheduler {
-  return {
-    name: 'shortest-linger',
-    pick(candidates): MptcpSchedulerSubflow | null {
-      let best = candidates[0]
-      for (const candidate of candidates) {
-        if (lingerMs(candidate) < lingerMs(best)) best = candidate
-      }
-      return best
-    },
-  }
+export const shortestLinger: MptcpSchedulerAlgorithm = {
+  name: 'shortest-linger',
+  create: () => takeLowest(lingerMs),
 }
 
 /** How long what is queued takes to leave, at a congestion window each round trip. */
