@@ -149,13 +149,14 @@ describe('RealClock', () => {
     const never = clock.at(Number.POSITIVE_INFINITY, () => seen.push('never'))
     const gone = clock.at(start + 2, () => seen.push('cancelled'))
     await new Promise<void>((resolve) => {
-      clock.at(start + 12.25, () => {
-        early.push(start + 12.25 - clock.now())
+      // Far enough that a machine that is busy gets to what is due at once before.
+      clock.at(start + 112.25, () => {
+        early.push(start + 112.25 - clock.now())
         seen.push('later')
         resolve()
       })
-      clock.at(start + 3.5, () => {
-        early.push(start + 3.5 - clock.now())
+      clock.at(start + 103.5, () => {
+        early.push(start + 103.5 - clock.now())
         seen.push('sooner')
       })
       clock.at(start - 1, () => seen.push('past'))

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { type Failure, problemOf, type Report } from './engine.js'
 import { type Target, textOf } from './target.js'
-import { TARGETS, targetNamed } from './targets.js'
+import { TARGET_NAMES, targetNamed } from './targets.js'
 import { BEGUN, BYTES, type Done, EXECUTION, type Task, type Watched } from './worker.js'
 
 /** An input that has not ended by then never will; one that ends, but slowly, engine.ts tells of. */
@@ -30,15 +30,17 @@ const { values } = parseArgs({
 })
 const seed = number('seed', values.seed)
 const hangMs = 1000 * number('hang-seconds', values['hang-seconds'])
-const targets = (values.target ?? TARGETS.map((target) => target.name)).map(
-  (name) => targetNamed(name) ?? usage(`no target '${name}'`),
+const targets = await Promise.all(
+  (values.target ?? TARGET_NAMES).map(
+    async (name) => (await targetNamed(name)) ?? usage(`no target '${name}'`),
+  ),
 )
 
 if (values.input !== undefined) replay(values.input)
 else await fuzzAll()
 
 function usage(problem: string): never {
-  console.error(`${problem}; the targets are: ${TARGETS.map((target) => target.name).join(', ')}`)
+  console.error(`${problem}; the targets are: ${TARGET_NAMES.join(', ')}`)
   process.exit(2)
 }
 
@@ -89,7 +91,7 @@ function tell(name: string, report: Report): void {
   console.log(name.padEnd(16) + cells.map((cell) => cell.padStart(11)).join(''))
   if (failure === null) return
   process.exitCode = 1
-  tellFailure(targetNamed(name)!, failure)
+  tellFailure(targets.find((target) => target.name === name)!, failure)
 }
 
 function tellFailure({ name, isText }: Target, { execution, input, message }: Failure): void {

@@ -30,8 +30,10 @@ export const EXECUTION = 2
 if (parentPort !== null) {
   const { tasks, watched } = workerData as { tasks: Task[]; watched: Watched }
   const { numbers, bytes } = watched
-  for (const { name, limits } of tasks) {
-    const target = targetNamed(name)
+  // All of them before the first input: from then on a thread that is silent hangs.
+  const targets = await Promise.all(tasks.map(({ name }) => targetNamed(name)))
+  for (const [i, { name, limits }] of tasks.entries()) {
+    const target = targets[i]
     if (target === undefined) throw new Error(`no target '${name}'`)
     const report = fuzz(target, limits, (input, execution) => {
       bytes.set(input.subarray(0, bytes.length))

@@ -2,7 +2,7 @@
 // send. Every packet of the stack's is held to its checksums, and the data in it to what was written.
 // After each test the stack is closed and must have given everything back.
 
-import { afterEach, expect } from 'vitest'
+import { expect } from 'vitest'
 import { VirtualClock } from '../../ts/clock.js'
 import { createPacketBatch, type Frame, type Link, type PacketBatch } from '../../ts/link/link.js'
 import type { Connection } from '../../ts/mptcp/connection.js'
@@ -94,10 +94,12 @@ export interface ConversationOptions {
 
 const open = new Set<Conversation>()
 
-afterEach(() => {
-  for (const conversation of open) conversation.close()
+/** Ends those of the test that is over: after-each.ts does it. */
+export function closeAll(): void {
+  const left = [...open]
   open.clear()
-})
+  for (const conversation of left) conversation.close()
+}
 
 const PEER_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
 

@@ -298,8 +298,9 @@ export class SelfTest {
       if (performance.now() > until) {
         const said = []
         for (const role of ROLES) {
-          const { received, peerEnded, closed, error } = await this.end(role).state()
-          said.push({ received, peerEnded, closed, error, counts: await this.counts(role) })
+          const { received, peerEnded, closed, error, subflows } = await this.end(role).state()
+          const counts = await this.counts(role)
+          said.push({ received, peerEnded, closed, error, counts, subflows })
         }
         throw new Error(`not within ${DEADLINE_MS} ms: ${what}; ${JSON.stringify(said)}`)
       }

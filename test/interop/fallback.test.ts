@@ -130,7 +130,7 @@ describe.skipIf(withoutBed())('fallback to plain TCP', () => {
       )
       const { our, end } = await bothWhole(ends, { ours: size, kernel: size })
       expect(our.info.multipath).toBe(true)
-      expect(our.subflows[0]).toMatchObject({ bytesSent: size })
+      for (const { bytesSent } of our.subflows.slice(1)) expect(bytesSent).toBe(0)
       expect(among(await net.counts(), NEVER)).toEqual({})
       expect(among(end.counters, NEVER)).toEqual({})
     },
