@@ -159,6 +159,17 @@ describe.each(BACKENDS)('more connections with data than accounts, %s core', (co
     closeAll(w, pairs)
   })
 
+  it('one with more subflows than there are queues for uses them all', () => {
+    const paths = Array.from({ length: 6 }, () => ({ rate: 20e6, delay: 10 }))
+    const w = world({ paths, both: { core, maxActiveConnections: 1 } })
+    const pairs = openMany(w, 1, () => ({ up: randomBytes(400_000, 1), down: NOTHING.down }))
+    expect(w.clock.runWhile(() => !allReceived(pairs), 60_000)).toBe(true)
+    const { subflows } = pairs.clients[0]!.connection
+    expect(subflows.length).toBe(6)
+    expect(subflows.every(({ tcb }) => tcb.stats.bytesSent > 10_000)).toBe(true)
+    closeAll(w, pairs)
+  })
+
   it('60 at once, both ways over lossy paths, are each byte-exact with room for two', () => {
     const paths = TWO_PATHS.map((path) => ({ ...path, loss: 0.005 }))
     const w = world({ paths, both: { core, maxActiveConnections: 2 }, seed: 7 })

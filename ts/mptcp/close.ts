@@ -15,7 +15,7 @@ import {
   type SubflowRecord,
 } from './connection.js'
 import type { Context } from './context.js'
-import { giveBackReceiving, giveBackSending } from './idle.js'
+import { forgetResting, giveBackReceiving, giveBackSending } from './idle.js'
 import { clearMappings } from './mapping.js'
 import { subflowEnded } from './path-manager/events.js'
 import { dropUnread } from './receive-queue.js'
@@ -226,7 +226,7 @@ export function releaseConnection(context: Context, connection: Connection): voi
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
   releaseSending(context, connection)
   releaseReceiving(context, connection)
-  context.resting.delete(connection)
+  forgetResting(context, connection)
   context.starved.delete(connection)
   context.unserved.delete(connection)
   setMptcpState(connection, 'M_CLOSED')

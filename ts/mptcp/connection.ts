@@ -76,7 +76,8 @@ export interface Connection {
   remoteIdsnHigh: number
   remoteIdsnLow: number
 
-  readonly subflows: Subflow[]
+  /** Replaced when one is added: an array that grows keeps room for sixteen more. */
+  subflows: Subflow[]
   nextSubflowId: number
   /** The peer's address and port of the initial subflow. */
   readonly remote: IpAddress
@@ -200,6 +201,8 @@ export interface Connection {
   events: number
   /** Someone waits to write. */
   wantsWrite: boolean
+  /** Among those that hold memory of the core with nothing in it (idle.ts). */
+  resting: boolean
   /** The stack's own: written by stack/agenda.ts and its deadlines. */
   readonly agenda: {
     /** The stack's own ear, told inside the turn, until an application has the connection. */

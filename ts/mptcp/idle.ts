@@ -25,7 +25,7 @@ const USED_SLOT_BYTES = 1300
 /** An account for sending; false = as many as can be have one. */
 export function readyToSend(context: Context, { snd }: Connection): boolean {
   if (snd.account !== 0) return true
-  if (sendersLeft(context) === 0) letRest(context)
+  if (sendersLeft(context) === 0) takeFromResting(context)
   if (sendersLeft(context) === 0) return false
   const { core, config } = context
   const slots = Math.ceil(config.sendBufferBytes / SLOT_BYTES) + 16
@@ -42,7 +42,7 @@ export function readyToReceive(
   const { receiving } = context
   const { rcv } = connection
   if (rcv.queue === 0) {
-    if (receiving.size === mostActive(context)) letRest(context)
+    if (receiving.size === mostActive(context)) takeFromResting(context)
     if (receiving.size === mostActive(context)) return false
     const { core, config } = context
     receiving.add(connection)
@@ -51,7 +51,7 @@ export function readyToReceive(
     const slots = Math.ceil((2 * config.receiveBufferBytes) / USED_SLOT_BYTES) + 16
     rcv.account = core.kernel.mptcp_account_take(slots)
   }
-  return tcb.rcv.queue !== 0 || takeSubflowQueue(context, tcb)
+  return tcb.rcv.queue !== 0 || takeSubflowQueue(context, connection, tcb)
 }
 
 /** About as many connections as could begin to send now. */
@@ -74,10 +74,14 @@ function coalesceMode({ coalesce, coalesceKey }: MptcpConfig): number {
 }
 
 /** One queue is left for each connection that may still begin to receive. */
-function takeSubflowQueue(context: Context, tcb: Tcb): boolean {
+function takeSubflowQueue(context: Context, connection: Connection, tcb: Tcb): boolean {
   const { core, receiving } = context
   const hasOne = (): boolean => queuesFree(core) > mostActive(context) - receiving.size
-  if (!hasOne()) letRest(context)
+  if (!hasOne()) {
+    // It is about to be used itself.
+    forgetResting(context, connection)
+    takeFromResting(context)
+  }
   if (!hasOne()) takeEmptyQueues(context)
   return hasOne() && takeQueue(tcb)
 }
@@ -98,20 +102,28 @@ function takeEmptyQueues({ core, receiving }: Context): void {
 
 /** Where nothing is under way any more in a direction, what it holds is given back before long. */
 export function rest(context: Context, connection: Connection): void {
+  if (connection.resting) return
   const { core, resting } = context
   if (!receivesNothing(core, connection) && !sendsNothing(core, connection)) return
-  if (resting.has(connection)) return
+  connection.resting = true
   resting.add(connection)
   if (resting.size <= MAX_RESTING) return
   const [oldest] = resting
-  resting.delete(oldest)
+  forgetResting(context, oldest)
   giveBack(context, oldest)
 }
 
 /** Takes from all that rest. */
-function letRest(context: Context): void {
-  for (const connection of context.resting) giveBack(context, connection)
-  context.resting.clear()
+function takeFromResting(context: Context): void {
+  for (const connection of context.resting) {
+    forgetResting(context, connection)
+    giveBack(context, connection)
+  }
+}
+
+export function forgetResting({ resting }: Context, connection: Connection): void {
+  resting.delete(connection)
+  connection.resting = false
 }
 
 /** Whether it has what receiving takes, and nothing lies in it. */

@@ -135,6 +135,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     detached: false,
     events: 0,
     wantsWrite: false,
+    resting: false,
     agenda: {
       ear: null,
       owner: null,
@@ -248,7 +249,7 @@ export function openSubflow(
     backup: options.backup,
   })
   if (subflow.kind === 'initial') noteInitial(connection, subflow)
-  connection.subflows.push(subflow)
+  connection.subflows = connection.subflows.concat(subflow)
   openTcb(tcb, now, context.config.openTimeoutMs)
   context.counters.TcpActiveOpens++
   context.bind(connection, subflow)

@@ -133,7 +133,7 @@ export class MptcpBsd {
     Object.assign(accepted.settings, socket.settings, {
       tcp: connection.settings,
       fastOpen: { ...socket.settings.fastOpen },
-      remembered: new Map(socket.settings.remembered),
+      remembered: socket.settings.remembered && new Map(socket.settings.remembered),
     })
     accepted.connection = connection
     accepted.state = 'connected'

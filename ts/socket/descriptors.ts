@@ -60,10 +60,12 @@ export interface SocketSettings {
   tcp: TcpSettings
   /** Shared with the listener. */
   fastOpen: FastOpenSettings
-  readonly remembered: Map<number, number>
+  /** Options that are only given back; null = none was set. */
+  remembered: Map<number, number> | null
 }
 
-const MAX_DESCRIPTORS = 65_536
+/** Linux's fs.nr_open. */
+const MAX_DESCRIPTORS = 1_048_576
 
 export class Descriptors {
   readonly #config: StackConfig
@@ -123,7 +125,7 @@ export class Descriptors {
         tellsInQueue: false,
         tcp: createTcpSettings(),
         fastOpen: createFastOpenSettings(),
-        remembered: new Map(),
+        remembered: null,
       },
     }
     this.#sockets.set(socket.fd, socket)

@@ -34,21 +34,26 @@ export const IP_OF_TCP_ONLY = { get: E.EOPNOTSUPP, set: E.EOPNOTSUPP } as const
 /** Remembered and given back; nothing here acts on it. Bounded: one number an entry of the tables. */
 export function remembered(initial: number, least: number, most: number): SocketOption {
   return {
-    get: ({ socket, key }) => socket.settings.remembered.get(key) ?? initial,
+    get: ({ socket, key }) => socket.settings.remembered?.get(key) ?? initial,
     set: ({ socket, key }, value) => {
       if (!(value >= least && value <= most)) return -E.EINVAL
-      socket.settings.remembered.set(key, value)
+      remember(socket, key, value)
       return 0
     },
   }
 }
 
+export function remember({ settings }: BsdSocket, key: number, value: number): void {
+  settings.remembered ??= new Map()
+  settings.remembered.set(key, value)
+}
+
 /** A flag that nothing here acts on. */
 export function rememberedFlag(): SocketOption {
   return {
-    get: ({ socket, key }) => socket.settings.remembered.get(key) ?? 0,
+    get: ({ socket, key }) => socket.settings.remembered?.get(key) ?? 0,
     set: ({ socket, key }, value) => {
-      socket.settings.remembered.set(key, value === 0 ? 0 : 1)
+      remember(socket, key, value === 0 ? 0 : 1)
       return 0
     },
   }

@@ -6,6 +6,7 @@ import {
   IP_OF_TCP_ONLY,
   type OptionTable,
   type OptionTarget,
+  remember,
   remembered,
   rememberedFlag,
   type SocketOption,
@@ -21,13 +22,13 @@ const NO_DEVICE: SocketOption = { set: () => -E.ENODEV }
 /** Linux counts its own overhead with the payload, and so doubles what is set: what is told is twice it. */
 function bufferOption(which: 'sendBuffer' | 'receiveBuffer'): SocketOption {
   return {
-    get: ({ socket, key }) => socket.settings.remembered.get(key) ?? socket.settings[which],
+    get: ({ socket, key }) => socket.settings.remembered?.get(key) ?? socket.settings[which],
     set: ({ stack, socket, key }, value) => {
       // Never above the stack's own bound: each connection's quota was sized by it.
       const most =
         which === 'sendBuffer' ? stack.config.sendBufferBytes : stack.config.receiveBufferBytes
       socket.settings[which] = Math.min(Math.max(value, LEAST_BUFFER), most)
-      socket.settings.remembered.set(key, 2 * socket.settings[which])
+      remember(socket, key, 2 * socket.settings[which])
       return 0
     },
   }

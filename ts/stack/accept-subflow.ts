@@ -48,7 +48,7 @@ export function acceptSubflow(
   })
   if (kind === 'initial') noteInitial(connection, subflow)
   synArrives(tcb, syn, now)
-  connection.subflows.push(subflow)
+  connection.subflows = connection.subflows.concat(subflow)
   context.bind(connection, subflow)
   context.counters.TcpPassiveOpens++
   return subflow

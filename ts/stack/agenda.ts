@@ -27,6 +27,11 @@ export class Agenda {
   readonly #connections = new Set<Connection>()
   readonly #deadlines: Deadlines
   #dirty: Connection[] = []
+  /** Made once: every turn asks for it. */
+  readonly #wake = (connection: Connection): void => {
+    connection.events |= EVENT_WRITABLE
+    this.mark(connection)
+  }
   #isTurnScheduled = false
   #isSettling = false
   #isSaying = false
@@ -158,10 +163,7 @@ export class Agenda {
 
   /** Memory came back: those that had none for sending go on. */
   #feedStarved(): void {
-    wakeStarved(this.#context, (connection) => {
-      connection.events |= EVENT_WRITABLE
-      this.mark(connection)
-    })
+    wakeStarved(this.#context, this.#wake)
   }
 
   #settle(connection: Connection, now: number): void {

@@ -26,11 +26,12 @@ function hash(localPort: number, remote: IpAddress, remotePort: number): number 
 
 /** Bounded by what it is given: who adds to it says how. */
 export class Demux<E extends DemuxEntry<E>> {
-  readonly #buckets = new Map<number, E>()
+  /** Those of one hash are chained: nearly always there is one. */
+  readonly #first = new Map<number, E>()
 
   /** Whose the four are; undefined if nobody's. */
   find(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): E | undefined {
-    let entry = this.#buckets.get(hash(localPort, remote, remotePort)) ?? null
+    let entry = this.#first.get(hash(localPort, remote, remotePort)) ?? null
     while (entry !== null) {
       const { tuple } = entry
       if (
@@ -54,22 +55,28 @@ export class Demux<E extends DemuxEntry<E>> {
   add(entry: E): void {
     const { localPort, remote, remotePort } = entry.tuple
     const key = hash(localPort, remote, remotePort)
-    entry.next = this.#buckets.get(key) ?? null
-    this.#buckets.set(key, entry)
+    entry.next = null
+    let last = this.#first.get(key)
+    if (last === undefined) {
+      this.#first.set(key, entry)
+      return
+    }
+    while (last.next !== null) last = last.next
+    last.next = entry
   }
 
   /** Takes out what stands behind this very tuple, if anything does. */
   remove(tuple: FourTuple): void {
     const key = hash(tuple.localPort, tuple.remote, tuple.remotePort)
     let before: E | null = null
-    let entry = this.#buckets.get(key) ?? null
+    let entry = this.#first.get(key) ?? null
     while (entry !== null && entry.tuple !== tuple) {
       before = entry
       entry = entry.next
     }
     if (entry === null) return
     if (before !== null) before.next = entry.next
-    else if (entry.next !== null) this.#buckets.set(key, entry.next)
-    else this.#buckets.delete(key)
+    else if (entry.next !== null) this.#first.set(key, entry.next)
+    else this.#first.delete(key)
   }
 }

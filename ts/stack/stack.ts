@@ -57,6 +57,10 @@ export class Stack {
   readonly #ports: Ports
   readonly #paths: LocalPath[]
   readonly #replies = new Replies()
+  /** Made once: every turn asks for it. */
+  readonly #forgetMapping = (handle: number): void => {
+    this.context.extensions[handle] = null
+  }
   #inTurn = false
   #closed = false
 
@@ -283,8 +287,6 @@ export class Stack {
 
   /** The destructor: handles that nothing refers to any more are given back. */
   #drainFreed(): void {
-    drainFreed(this.core, (handle) => {
-      this.context.extensions[handle] = null
-    })
+    drainFreed(this.core, this.#forgetMapping)
   }
 }

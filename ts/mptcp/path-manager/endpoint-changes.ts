@@ -7,13 +7,27 @@ import type { MptcpPathCommand, MptcpPathConnection, MptcpPathSubflow } from './
 /** What it remembers of one connection. */
 export interface Use {
   /** Endpoints that were announced or opened from. Bounded: one for each id. */
-  readonly used: Set<number>
+  used: ReadonlySet<number>
   /** Ids of the peer's addresses that were joined. Bounded likewise. */
-  readonly accepted: Set<number>
+  accepted: ReadonlySet<number>
   /** The endpoint of the initial subflow's address, whose id on the wire is 0; 0 = none. */
   initialId: number
   /** The initial subflow's endpoint was looked for. */
   ready: boolean
+}
+
+/** What most connections have: shared, since an empty set of their own would weigh 150 bytes. */
+export const NO_IDS: ReadonlySet<number> = new Set()
+
+export function including(ids: ReadonlySet<number>, id: number): ReadonlySet<number> {
+  return ids.has(id) ? ids : new Set(ids).add(id)
+}
+
+export function without(ids: ReadonlySet<number>, id: number): ReadonlySet<number> {
+  if (!ids.has(id)) return ids
+  const others = new Set(ids)
+  others.delete(id)
+  return others
 }
 
 /** Endpoints that are gone: REMOVE_ADDR for what the peer knows of them, and their subflows end. */
@@ -33,10 +47,10 @@ export function withdraw(
     if (announced || (!all && subflows.length > 0 && !endpoint.implicit)) ids.push(id)
     // Those that nobody configured leave the connections their first subflow.
     ended.push(...subflows.filter((each) => !(all && endpoint.automatic && each.id === 0)))
-    use.used.delete(endpoint.id)
+    use.used = without(use.used, endpoint.id)
     if (endpoint.id === use.initialId) use.initialId = 0
   }
-  if (all) use.used.clear()
+  if (all) use.used = NO_IDS
   const removal: MptcpPathCommand[] = ids.length > 0 ? [{ type: 'remove', ids }] : []
   return [...removal, ...ended.map(destroy)]
 }
@@ -56,7 +70,7 @@ function subflowsOf(
 
 /** The first address is withdrawn, whether it is an endpoint or not. */
 export function withdrawInitial(connection: MptcpPathConnection, use: Use): MptcpPathCommand[] {
-  use.used.delete(use.initialId)
+  use.used = without(use.used, use.initialId)
   const subflows = connection.subflows.filter((each) => each.localId === 0)
   const announced = connection.announced.some((each) => each.id === 0)
   if (subflows.length === 0 && !announced) return []
@@ -79,7 +93,7 @@ export function closeJoined(
   use: Use,
   endpoint: Endpoint,
 ): MptcpPathCommand[] {
-  use.used.delete(endpoint.id)
+  use.used = without(use.used, endpoint.id)
   return connection.subflows
     .filter((each) => each.local === endpoint.address && each.id > 0)
     .map(destroy)

@@ -4,7 +4,16 @@
 // configured act by role (`automatic`).
 
 import { type Endpoint, familyOf, sameFamily } from './endpoint.js'
-import { closeJoined, tellBackup, type Use, withdraw, withdrawInitial } from './endpoint-changes.js'
+import {
+  closeJoined,
+  including,
+  NO_IDS,
+  tellBackup,
+  type Use,
+  withdraw,
+  withdrawInitial,
+  without,
+} from './endpoint-changes.js'
 import type { EndpointTable } from './endpoint-table.js'
 import type {
   MptcpLocalAddress,
@@ -63,7 +72,7 @@ export class EndpointManager implements MptcpPathManager {
         this.#uses.delete(connection.token)
         return []
       case 'removed':
-        use.accepted.delete(event.id)
+        use.accepted = without(use.accepted, event.id)
         return []
       case 'announced':
         return this.#announced(connection, use, event)
@@ -86,9 +95,9 @@ export class EndpointManager implements MptcpPathManager {
   #useOf(connection: MptcpPathConnection): Use {
     let known = this.#uses.get(connection.token)
     if (known === undefined) {
-      const use = {
-        used: new Set<number>(),
-        accepted: new Set<number>(),
+      const use: Use = {
+        used: NO_IDS,
+        accepted: NO_IDS,
         initialId: 0,
         ready: false,
       }
@@ -105,7 +114,7 @@ export class EndpointManager implements MptcpPathManager {
     const { table } = this
     const endpoint = table.at(connection.local, connection.localPort)
     if (endpoint === undefined) return []
-    use.used.add(endpoint.id)
+    use.used = including(use.used, endpoint.id)
     use.initialId = endpoint.id
     const initial = connection.subflows.find((each) => each.localId === 0)
     if (!endpoint.backup || initial === undefined) return []
@@ -120,7 +129,7 @@ export class EndpointManager implements MptcpPathManager {
       (each) => each.signal && !use.used.has(each.id) && this.#acts(each, connection, 'server'),
     )
     if (signal !== undefined) {
-      use.used.add(signal.id)
+      use.used = including(use.used, signal.id)
       const id = signal.id === use.initialId ? 0 : signal.id
       commands.push({ type: 'announce', id, address: signal.address, port: signal.port })
     }
@@ -130,7 +139,7 @@ export class EndpointManager implements MptcpPathManager {
     let next = both ? signal : this.#nextToOpen(connection, use)
     // Bounded: each round uses up an endpoint.
     for (; room > 0 && next !== undefined; next = this.#nextToOpen(connection, use)) {
-      use.used.add(next.id)
+      use.used = including(use.used, next.id)
       for (const remote of this.#remotes(connection, use, next).slice(0, room)) {
         commands.push(createFrom(next, use, remote))
         room--
@@ -204,10 +213,10 @@ export class EndpointManager implements MptcpPathManager {
     if (this.#isUseless(connection, remote)) return commands
     const locals = this.#locals(connection, use, remote).slice(0, this.#room(connection))
     for (const local of locals) {
-      if (local.subflow) use.used.add(local.id)
+      if (local.subflow) use.used = including(use.used, local.id)
       commands.push(createFrom(local, use, { ...remote, port }))
     }
-    if (locals.length > 0 && remote.id !== 0) use.accepted.add(remote.id)
+    if (locals.length > 0 && remote.id !== 0) use.accepted = including(use.accepted, remote.id)
     return commands
   }
 
@@ -265,7 +274,8 @@ export class EndpointManager implements MptcpPathManager {
       // The initial subflow's endpoint is back, perhaps with another id.
       if (endpoint.address === connection.local && endpoint.port === 0) {
         use.initialId = endpoint.id
-        if (connection.subflows.some(({ localId }) => localId === 0)) use.used.add(endpoint.id)
+        if (connection.subflows.some(({ localId }) => localId === 0))
+          use.used = including(use.used, endpoint.id)
       }
       return this.#work(connection, use)
     })
