@@ -15,6 +15,9 @@ import {
   MP_TCPRST,
   type MpFailOption,
   REMOVE_ADDR,
+  RESET_MIDDLEBOX,
+  RESET_MPTCP_ERROR,
+  RESET_UNSPECIFIED,
 } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
@@ -22,7 +25,6 @@ import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack } from './fallback.js'
 import { addMapping } from './mapping.js'
-import { RESET_MIDDLEBOX, RESET_MPTCP_ERROR, RESET_UNSPECIFIED } from './mp-join.js'
 import { fullyEstablished } from './path-manager/events.js'
 import { addAddrArrived, prioArrived, removeAddrArrived } from './path-manager/peer-addresses.js'
 import { mappedOffset } from './receive-queue.js'
