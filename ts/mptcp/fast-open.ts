@@ -178,7 +178,8 @@ export function takeSynData(
   connection.rcv.buffer = Math.min(connection.rcv.buffer, 0xffff)
   if (connection.mode !== 'fallback') {
     subflow.synDataReceived = taken
-    addMapping(context, subflow.mappings, 1, taken, 1, null, false, 1)
+    const syn = { start: 1, end: 1 + taken, dataOffset: 1, checksum: null, dataFin: false }
+    addMapping(context, subflow.mappings, syn, 1)
   }
   deliver(context, connection, subflow)
 }
