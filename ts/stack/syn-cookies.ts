@@ -4,7 +4,7 @@
 // the third ACK brings it back. A MP_JOIN needs a nonce and a token: for those there is a small table.
 
 import type { Context } from '../mptcp/context.js'
-import { SIPHASH_KEY_BYTES, sipHash, sipHashBytes } from '../tcp/siphash.js'
+import { SIPHASH_KEY_BYTES, sipHash, sipHashBytes } from '../siphash.js'
 import { addressBytes } from '../wire/address.js'
 import { writeU16, writeU32 } from '../wire/big-endian.js'
 import type { Segment } from '../wire/segment.js'
