@@ -1,7 +1,7 @@
 // CLOSE and ABORT calls, RFC 9293 §3.10.4 and §3.10.5, on one subflow.
 
+import { releaseAll } from './chunk-queue.js'
 import { releaseQueue } from './receive.js'
-import { releaseAll } from './send-queue.js'
 import { setState } from './state.js'
 import type { Tcb } from './tcb.js'
 import { DEADLINES } from './timers.js'

@@ -5,7 +5,7 @@ import { sipHashBytes } from '../siphash.js'
 import { addressBytes, formatAddress, type IpAddress } from '../wire/address.js'
 import type { FastOpenOption } from '../wire/segment.js'
 import { MAX_OPTION_BYTES } from '../wire/tcp-options.js'
-import { releaseAll } from './send-queue.js'
+import { releaseAll } from './chunk-queue.js'
 import type { Tcb } from './tcb.js'
 
 /** Bits of the setting `fastOpen`, those of Linux's net.ipv4.tcp_fastopen. */
