@@ -171,7 +171,7 @@ describe('a Tcb', () => {
     const program = compile()
     expect(stateWriters(program, 'ts/tcp/tcb.ts', 'Tcb')).toEqual(['ts/tcp/state.ts'])
     expect(stateWriters(program, 'ts/mptcp/connection.ts', 'Connection')).toEqual([
-      'ts/mptcp/state.ts',
+      'ts/mptcp/data-state.ts',
     ])
   })
 

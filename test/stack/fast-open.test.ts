@@ -1,8 +1,8 @@
 // Fast Open's bounds: how many may wait for their third ACK, and how many cookies a client keeps. RFC 7413.
 
 import { describe, expect, it } from 'vitest'
+import { sipHashBytes } from '../../ts/siphash.js'
 import { FastOpenCache, makeCookie, synDataRoom } from '../../ts/tcp/fast-open.js'
-import { sipHashBytes } from '../../ts/tcp/siphash.js'
 import { addressFromBytes, type IpAddress, parseAddress } from '../../ts/wire/address.js'
 
 const address = (text: string): IpAddress => parseAddress(text) as IpAddress

@@ -5,6 +5,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { COALESCE_BYPASS, type MptcpCore } from '../core/core.js'
 import { setRecordLength, setRecordOffset } from '../core/records.js'
 import { SCRATCH, STAGING_RECEIVE, STAGING_SEND } from '../core/staging.js'
+import { ETHERNET_MSS } from '../wire/tcp.js'
 
 export interface BenchTask {
   readonly name: string
@@ -20,7 +21,6 @@ export interface BenchTask {
 /** raw-socket's native checksum, if that optional dependency is there. */
 export type NativeChecksum = (bytes: Buffer) => number
 
-const SEGMENT_BYTES = 1460
 const LARGE_BYTES = 65536
 const SHORT_RUNS = 1000
 const LARGE_RUNS = 50
@@ -29,10 +29,10 @@ const KEY = SCRATCH
 const MESSAGE = SCRATCH + 256
 const DIGEST = SCRATCH + 512
 
-const CHECKSUM_SIZES = [20, SEGMENT_BYTES, LARGE_BYTES]
+const CHECKSUM_SIZES = [20, ETHERNET_MSS, LARGE_BYTES]
 const NAMES = {
   checksum: (bytes: number) => `checksum ${bytes} B`,
-  copy: `copy and checksum ${SEGMENT_BYTES} B`,
+  copy: `copy and checksum ${ETHERNET_MSS} B`,
   sha256: 'SHA-256 of 8 B (token)',
   deriveKey: 'deriveKey(), with objects',
   hmac: 'HMAC, 16 B key kept, 8 B',
@@ -64,11 +64,11 @@ export function coreTasks(core: MptcpCore): BenchTask[] {
     {
       name: NAMES.copy,
       operations: SHORT_RUNS,
-      bytes: SEGMENT_BYTES,
+      bytes: ETHERNET_MSS,
       run() {
         let sum = 0
         for (let i = 0; i < SHORT_RUNS; i++) {
-          sum += kernel.mptcp_copy_checksum(STAGING_SEND, STAGING_RECEIVE, SEGMENT_BYTES, 0)
+          sum += kernel.mptcp_copy_checksum(STAGING_SEND, STAGING_RECEIVE, ETHERNET_MSS, 0)
         }
         sink = sum
       },
@@ -201,11 +201,11 @@ function queueTask(core: MptcpCore, name: string, arrivals: Arrival[]): BenchTas
       queue = kernel.mptcp_queue_take(COALESCE_BYPASS, 0)
       // All the records are slices of one slot: inserting does not look at the bytes.
       const slot = kernel.mptcp_record_take(account, 0)
-      setRecordLength(core, slot, SEGMENT_BYTES)
+      setRecordLength(core, slot, ETHERNET_MSS)
       for (const [turn, { index }] of arrivals.entries()) {
-        const record = kernel.mptcp_record_slice(slot, 0, SEGMENT_BYTES)
+        const record = kernel.mptcp_record_slice(slot, 0, ETHERNET_MSS)
         if (record === 0) throw new Error('the bench memory has too few records')
-        setRecordOffset(core, record, index * SEGMENT_BYTES)
+        setRecordOffset(core, record, index * ETHERNET_MSS)
         records[turn] = record
       }
       kernel.mptcp_record_free(slot)
@@ -215,7 +215,7 @@ function queueTask(core: MptcpCore, name: string, arrivals: Arrival[]): BenchTas
       for (let i = 0; i < records.length; i++) {
         bytes += kernel.mptcp_queue_insert(queue, records[i]!, hints[i]!)
       }
-      if (bytes !== records.length * SEGMENT_BYTES) throw new Error('the queue lost segments')
+      if (bytes !== records.length * ETHERNET_MSS) throw new Error('the queue lost segments')
     },
   }
 }

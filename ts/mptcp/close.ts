@@ -15,13 +15,13 @@ import {
   type SubflowRecord,
 } from './connection.js'
 import type { Context } from './context.js'
+import { awaitsDataFinAck, isDataClosed, setMptcpState } from './data-state.js'
 import { forgetResting, giveBackReceiving, giveBackSending } from './idle.js'
 import { clearMappings } from './mapping.js'
 import { subflowEnded } from './path-manager/events.js'
 import { dropUnread } from './receive-queue.js'
 import { reinjectAll } from './reinject.js'
 import { releaseSendQueue } from './send-queue.js'
-import { awaitsDataFinAck, isDataClosed, setMptcpState } from './state.js'
 import { isBackup, isLive, type Subflow } from './subflow.js'
 
 const ENDED_KEPT = 32

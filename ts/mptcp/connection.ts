@@ -8,9 +8,9 @@ import type { Fifo } from '../tcp/fifo.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
 import type { Context } from './context.js'
-import type { PathManagerState } from './path-manager/state.js'
+import type { MptcpState } from './data-state.js'
+import type { PathManagerState } from './path-manager/path-state.js'
 import type { MptcpScheduler } from './scheduler/scheduler.js'
-import type { MptcpState } from './state.js'
 import type { Subflow } from './subflow.js'
 
 /** AF_INET has the first, AF_INET6 the last unless it is IPV6_V6ONLY. */

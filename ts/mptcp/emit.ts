@@ -18,8 +18,8 @@ import { seqOf } from '../wire/seq.js'
 import { noOptions } from '../wire/tcp-options.js'
 import { type Connection, dataAck } from './connection.js'
 import type { Context } from './context.js'
-import { ackOptions, dataOptions, resetOptions, synOptions } from './options.js'
 import { windowEdge } from './receive-queue.js'
+import { ackOptions, dataOptions, resetOptions, synOptions } from './segment-options.js'
 import type { Subflow } from './subflow.js'
 
 /** Reused: a segment is on the wire before the next one is made. */

@@ -14,21 +14,28 @@ import {
 } from '../tcp/outcome.js'
 import { finAckMayWait, oweAckLater, oweAckNow, pendingBytes } from '../tcp/receive.js'
 import { ACK_NOW } from '../tcp/tcb.js'
-import { MP_FAIL, MP_FASTCLOSE, MP_TCPRST, type MpFailOption } from '../wire/mptcp-options.js'
+import {
+  MP_FAIL,
+  MP_FASTCLOSE,
+  MP_TCPRST,
+  type MpFailOption,
+  RESET_MIDDLEBOX,
+  RESET_MPTCP_ERROR,
+} from '../wire/mptcp-options.js'
 import { ACK, FIN, RST, type Segment, SYN } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
+import { setMptcpState } from './data-state.js'
 import { fallBack } from './fallback.js'
-import { synDataAnswered } from './fast-open.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
-import { joinAckVerdict, joinSynAckArrived, RESET_MIDDLEBOX, RESET_MPTCP_ERROR } from './mp-join.js'
+import { joinAckVerdict, joinSynAckArrived } from './mp-join.js'
 import { dataAckArrives, fastcloseArrives, takeOptions } from './option-input.js'
 import { connectionOpened, subflowOpened } from './path-manager/events.js'
 import { deliver } from './receive-queue.js'
 import { staleSubflowHeard, subflowRecovered } from './reinject.js'
-import { setMptcpState } from './state.js'
 import { hasFailed, type Subflow } from './subflow.js'
+import { synDataAnswered } from './syn-data.js'
 
 /** How long a peer may take to answer a MP_FAIL: Linux's TCP_RTO_MAX. */
 const FAIL_ANSWER_MS = 120_000

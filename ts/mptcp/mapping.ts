@@ -4,16 +4,20 @@
 
 import type { Context } from './context.js'
 
-export interface Mapping {
+/** What an option says. */
+export interface Announced {
   /** First subflow offset, and the one after the last. */
-  start: number
-  end: number
+  readonly start: number
+  readonly end: number
   /** Data offset of `start`. */
-  dataOffset: number
+  readonly dataOffset: number
   /** The option's checksum; null where none is negotiated. */
-  checksum: number | null
+  readonly checksum: number | null
   /** The length in the option counted a DATA_FIN as well. */
-  dataFin: boolean
+  readonly dataFin: boolean
+}
+
+export interface Mapping extends Announced {
   /** Counted handle in the core, held by this queue and by every record that it maps; 0 = none. */
   handle: number
   /** Verified, so that its bytes may be passed up; always true without a checksum. */
@@ -39,19 +43,15 @@ export function createMappingQueue(): MappingQueue {
   return { list: [] }
 }
 
-/** Adds a mapping of subflow bytes from `start` on. `consumed`: the first byte not yet passed up. */
+/** Adds a mapping. `consumed`: the first subflow byte not yet passed up. */
 export function addMapping(
   context: Context,
   queue: MappingQueue,
-  start: number,
-  length: number,
-  dataOffset: number,
-  checksum: number | null,
-  dataFin: boolean,
+  announced: Announced,
   consumed: number,
 ): MappingVerdict {
   const { list } = queue
-  const end = start + length
+  const { start, end, dataOffset, checksum, dataFin } = announced
   if (end <= consumed) return 'MAPPING_OLD'
   // Usually the last one again, or one behind it.
   let index = list.length

@@ -8,9 +8,9 @@ import { blackholeGone, blackholeSeen } from './blackhole.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack } from './fallback.js'
-import { remoteKeyAfterSynData } from './fast-open.js'
 import { takeRemoteKey } from './open.js'
 import type { Subflow } from './subflow.js'
+import { remoteKeyAfterSynData } from './syn-data.js'
 import { equalBytes } from './token.js'
 
 const VERSION = 1

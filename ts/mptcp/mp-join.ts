@@ -3,21 +3,12 @@
 
 import type { HandshakeVerdict } from '../tcp/input.js'
 import { sameAddress } from '../wire/address.js'
-import { MP_JOIN, type MpJoinOption } from '../wire/mptcp-options.js'
+import { MP_JOIN, type MpJoinOption, RESET_PROHIBITED } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { extraSubflows, type Subflow } from './subflow.js'
 import { equalBytes } from './token.js'
-
-/** MP_TCPRST reasons, RFC 8684 §3.6. */
-export const RESET_UNSPECIFIED = 0
-export const RESET_MPTCP_ERROR = 1
-export const RESET_NO_RESOURCES = 2
-export const RESET_PROHIBITED = 3
-export const RESET_TOO_MUCH_DATA = 4
-export const RESET_UNACCEPTABLE_PERFORMANCE = 5
-export const RESET_MIDDLEBOX = 6
 
 /** Third ACKs that go out again at even intervals, and the least of these, for round trips of nothing. */
 const EVEN_THIRD_ACKS = 3

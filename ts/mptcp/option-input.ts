@@ -15,14 +15,16 @@ import {
   MP_TCPRST,
   type MpFailOption,
   REMOVE_ADDR,
+  RESET_MIDDLEBOX,
+  RESET_MPTCP_ERROR,
+  RESET_UNSPECIFIED,
 } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
 import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack } from './fallback.js'
-import { addMapping } from './mapping.js'
-import { RESET_MIDDLEBOX, RESET_MPTCP_ERROR, RESET_UNSPECIFIED } from './mp-join.js'
+import { type Announced, addMapping } from './mapping.js'
 import { fullyEstablished } from './path-manager/events.js'
 import { addAddrArrived, prioArrived, removeAddrArrived } from './path-manager/peer-addresses.js'
 import { mappedOffset } from './receive-queue.js'
@@ -59,16 +61,13 @@ export function takeOptions(
           // Its data has a DSN of 64 bits, though the option does not spell it out.
           connection.rcv.wideDsn = true
           const start = 1 + subflow.synDataReceived
-          takeMapping(
-            context,
-            connection,
-            subflow,
+          takeMapping(context, connection, subflow, {
             start,
-            option.dataLength,
-            start,
-            option.checksum,
-            false,
-          )
+            end: start + option.dataLength,
+            dataOffset: start,
+            checksum: connection.checksum ? option.checksum : null,
+            dataFin: false,
+          })
         }
         break
       case ADD_ADDR:
@@ -168,18 +167,14 @@ function dssArrives(
   connection.rcv.wideDsn = option.dsnBytes === 8
   const length = option.length - (option.dataFin ? 1 : 0)
   const { synDataReceived } = subflow
-  const subflowOffset =
-    offsetOf(option.ssn, 0, subflow.tcb.rcv.nxt - synDataReceived) + synDataReceived
-  takeMapping(
-    context,
-    connection,
-    subflow,
-    subflowOffset,
-    length,
+  const start = offsetOf(option.ssn, 0, subflow.tcb.rcv.nxt - synDataReceived) + synDataReceived
+  takeMapping(context, connection, subflow, {
+    start,
+    end: start + length,
     dataOffset,
-    option.checksum,
-    option.dataFin,
-  )
+    checksum: connection.checksum ? option.checksum : null,
+    dataFin: option.dataFin,
+  })
   if (option.dataFin) dataFinArrives(context, connection, dataOffset + length)
 }
 
@@ -187,28 +182,16 @@ function takeMapping(
   context: Context,
   connection: Connection,
   subflow: Subflow,
-  subflowOffset: number,
-  length: number,
-  dataOffset: number,
-  checksum: number | null,
-  dataFin: boolean,
+  announced: Announced,
 ): void {
   if (subflow.tcb.rcv.released) return
-  if (subflowOffset < 1 + subflow.synDataReceived || (connection.checksum && checksum === null)) {
+  const { start, checksum } = announced
+  if (start < 1 + subflow.synDataReceived || (connection.checksum && checksum === null)) {
     context.counters.DSSNoMatchTCP++
     subflow.resetOwed = RESET_MPTCP_ERROR
     return
   }
-  const verdict = addMapping(
-    context,
-    subflow.mappings,
-    subflowOffset,
-    length,
-    dataOffset,
-    connection.checksum ? checksum : null,
-    dataFin,
-    firstPending(subflow.tcb),
-  )
+  const verdict = addMapping(context, subflow.mappings, announced, firstPending(subflow.tcb))
   switch (verdict) {
     case 'MAPPING_OK':
     case 'MAPPING_REPEATED':

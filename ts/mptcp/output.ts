@@ -11,8 +11,8 @@ import { hasDataEnded, settleDataEnds } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
 import { emitAck, emitProbe, emitReset } from './emit.js'
-import { isDataFinDue, keysOption, needsKeys } from './options.js'
 import { pump, push } from './push.js'
+import { isDataFinDue, keysOption, needsKeys } from './segment-options.js'
 import { isLive, type Subflow } from './subflow.js'
 
 /** Sends what the connection has to send at `now`. */

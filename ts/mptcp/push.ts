@@ -1,25 +1,25 @@
 // Data to subflows: what each subflow's TCP has to send, then new and repeated data by the scheduler's choice,
 // then the end of it. RFC 8684 §3.3.
 
+import { append as appendChunk, unsentBytes } from '../tcp/chunk-queue.js'
 import { closeSending, destroy } from '../tcp/close.js'
 import { type Limits, nextSegment, noteCwndLimited, payloadRoom } from '../tcp/output.js'
 import { oweAckNow } from '../tcp/receive.js'
-import { append as appendChunk, unsentBytes } from '../tcp/send-queue.js'
 import type { Tcb } from '../tcp/tcb.js'
 import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
+import { isDataClosed } from './data-state.js'
 import { emit } from './emit.js'
+import { nextReinjection, takeReinjected } from './reinject.js'
+import { ask, isFull, type Share } from './scheduler/ask.js'
 import {
   CHUNK_DSS,
   CHUNK_INFINITE,
   CHUNK_MP_CAPABLE,
   CHUNK_PLAIN,
   DATA_OPTION_BYTES,
-} from './options.js'
-import { nextReinjection, takeReinjected } from './reinject.js'
-import { ask, isFull, type Share } from './scheduler/ask.js'
+} from './segment-options.js'
 import { isCorked, recordEnd, slices } from './send-queue.js'
-import { isDataClosed } from './state.js'
 import { isLive, type Subflow } from './subflow.js'
 
 /** RFC 8684 §3.3.1: the length field has 16 bits; one is kept for a DATA_FIN. */

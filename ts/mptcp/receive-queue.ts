@@ -28,6 +28,7 @@ import { fold } from '../wire/ip.js'
 import { DSS, type DssOption, MP_CAPABLE } from '../wire/mptcp-options.js'
 import type { Segment } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
+import { ETHERNET_MSS } from '../wire/tcp.js'
 import { type Connection, EVENT_READABLE, readOffset, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
@@ -269,7 +270,7 @@ export function windowEdge(context: Context, connection: Connection): number {
   const { rcv } = connection
   if (rcv.released) return rcv.right
   const edge = readOffset(context, connection) + rcv.buffer
-  const step = Math.min(rcv.buffer / 2, 1460)
+  const step = Math.min(rcv.buffer / 2, ETHERNET_MSS)
   return edge - rcv.right >= step ? edge : rcv.right
 }
 
@@ -283,7 +284,7 @@ export function oweWindowUpdate(context: Context, connection: Connection): void 
   // What no window field can say is not told.
   const edge = Math.min(windowEdge(context, connection), end + largestWindow(connection))
   const open = rcv.right - end
-  if (edge > rcv.right && (open < 2 * 1460 || edge - rcv.right >= rcv.buffer / 4)) {
+  if (edge > rcv.right && (open < 2 * ETHERNET_MSS || edge - rcv.right >= rcv.buffer / 4)) {
     rcv.windowOwed = true
   }
 }

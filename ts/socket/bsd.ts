@@ -8,7 +8,7 @@ import {
   EVENT_CLOSED,
   EVENT_ESTABLISHED,
 } from '../mptcp/connection.js'
-import type { FastOpenWish } from '../mptcp/fast-open.js'
+import type { FastOpenWish } from '../mptcp/syn-data.js'
 import type { Stack } from '../stack/stack.js'
 import {
   FAST_OPEN_ALL_LISTENERS,

@@ -1,8 +1,8 @@
 // The options of SOL_TCP.
 
+import { SIPHASH_KEY_BYTES } from '../siphash.js'
 import { CONGESTION_CONTROLS } from '../tcp/congestion/names.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
-import { SIPHASH_KEY_BYTES } from '../tcp/siphash.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
 import {

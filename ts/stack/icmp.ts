@@ -8,6 +8,7 @@ import { segmentsTooBig } from '../tcp/recovery.js'
 import { lowerMss } from '../tcp/window.js'
 import type { IcmpError } from '../wire/icmp.js'
 import { offsetOf } from '../wire/seq.js'
+import { TIMESTAMPS_BYTES } from '../wire/tcp-options.js'
 
 /** RFC 8899's and RFC 8200's floors: a smaller "packet too big" is not believed. */
 const MIN_MTU4 = 552
@@ -29,7 +30,7 @@ export function icmpArrives(context: Context, error: IcmpError, subflow: Subflow
     const headers = subflow.remote.family === 4 ? 40 : 60
     const least = subflow.remote.family === 4 ? MIN_MTU4 : MIN_MTU6
     const mtu = Math.max(error.mtu, least)
-    const mss = mtu - headers - (tcb.timestamps.enabled ? 12 : 0)
+    const mss = mtu - headers - (tcb.timestamps.enabled ? TIMESTAMPS_BYTES : 0)
     if (lowerMss(tcb, mss)) segmentsTooBig(tcb)
     return true
   }

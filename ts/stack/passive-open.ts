@@ -4,30 +4,28 @@
 import { abort } from '../mptcp/close.js'
 import type { Connection } from '../mptcp/connection.js'
 import type { Context } from '../mptcp/context.js'
-import { takeSynData } from '../mptcp/fast-open.js'
 import type { LocalPath } from '../mptcp/local-path.js'
 import { mpCapableOf, synWithCapable } from '../mptcp/mp-capable.js'
-import {
-  joinRefusal,
-  joinSynArrived,
-  mpJoinOf,
-  RESET_MPTCP_ERROR,
-  RESET_NO_RESOURCES,
-  RESET_PROHIBITED,
-} from '../mptcp/mp-join.js'
+import { joinRefusal, joinSynArrived, mpJoinOf } from '../mptcp/mp-join.js'
 import { createConnection } from '../mptcp/open.js'
 import { addressId as addressIdOf } from '../mptcp/path-manager/commands.js'
+import { takeSynData } from '../mptcp/syn-data.js'
 import { offerFastOpen } from '../tcp/fast-open.js'
 import { refuseTimestamps } from '../tcp/listen.js'
 import type { Tcb } from '../tcp/tcb.js'
 import { type IpAddress, sameAddress } from '../wire/address.js'
-import type { MpJoinSynOption } from '../wire/mptcp-options.js'
+import {
+  type MpJoinSynOption,
+  RESET_MPTCP_ERROR,
+  RESET_NO_RESOURCES,
+  RESET_PROHIBITED,
+} from '../wire/mptcp-options.js'
 import { ACK, RST, type Segment, SYN } from '../wire/segment.js'
 import { acceptSubflow, FIRST_ADDRESS } from './accept-subflow.js'
 import type { Agenda } from './agenda.js'
 import type { StackConfig } from './config.js'
 import { CookieHandshakes } from './cookie-handshakes.js'
-import { fastOpenVerdict } from './fast-open.js'
+import { fastOpenVerdict } from './fast-open-verdict.js'
 import { createListener, hasOpeningRoom, hasReadyRoom, type Listener, takes } from './listener.js'
 import { adoptOpening, becomeReady } from './opening.js'
 import type { Replies } from './replies.js'

@@ -4,10 +4,11 @@
 // the third ACK brings it back. A MP_JOIN needs a nonce and a token: for those there is a small table.
 
 import type { Context } from '../mptcp/context.js'
-import { SIPHASH_KEY_BYTES, sipHash, sipHashBytes } from '../tcp/siphash.js'
+import { SIPHASH_KEY_BYTES, sipHash, sipHashBytes } from '../siphash.js'
 import { addressBytes } from '../wire/address.js'
 import { writeU16, writeU32 } from '../wire/big-endian.js'
 import type { Segment } from '../wire/segment.js'
+import { ETHERNET_MSS } from '../wire/tcp.js'
 import type { Listener } from './listener.js'
 
 const MINUTE_MS = 60_000
@@ -16,7 +17,7 @@ const MAX_AGE_MINUTES = 2
 const COUNT_SHIFT = 24
 const DATA_MASK = 0xff_ffff
 /** The sizes that most peers announce, rounded down to; by family (Linux's msstab). */
-const SIZES = { 4: [536, 1300, 1440, 1460], 6: [1220, 1420, 1440, 8940] } as const
+const SIZES = { 4: [536, 1300, 1440, ETHERNET_MSS], 6: [1220, 1420, 1440, 8940] } as const
 /** The low six bits of TSval: window scale (15 = none), SACK, ECN. */
 const TS_BITS = 6
 const TS_SCALE = 0x0f

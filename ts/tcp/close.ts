@@ -1,9 +1,10 @@
 // CLOSE and ABORT calls, RFC 9293 §3.10.4 and §3.10.5, on one subflow.
 
+import { releaseAll } from './chunk-queue.js'
 import { releaseQueue } from './receive.js'
-import { releaseAll } from './send-queue.js'
 import { setState } from './state.js'
 import type { Tcb } from './tcb.js'
+import { DEADLINES } from './timers.js'
 
 /** Queues the FIN behind what is queued. It leaves with the next output. */
 export function closeSending(tcb: Tcb): void {
@@ -39,9 +40,5 @@ export function destroy(tcb: Tcb): void {
   setState(tcb, 'CLOSED')
   releaseAll(tcb)
   releaseReceiving(tcb)
-  const { timers } = tcb
-  timers.retransmit = Number.POSITIVE_INFINITY
-  timers.delayedAck = Number.POSITIVE_INFINITY
-  timers.reorder = Number.POSITIVE_INFINITY
-  timers.open = Number.POSITIVE_INFINITY
+  for (const name of DEADLINES) tcb.timers[name] = Number.POSITIVE_INFINITY
 }

@@ -1,11 +1,11 @@
 // TCP Fast Open, RFC 7413: cookies of the server, the client's cache of them, and data in the SYN. Which
 // data it is, and that it has no DSN, is MPTCP's business.
 
+import { sipHashBytes } from '../siphash.js'
 import { addressBytes, formatAddress, type IpAddress } from '../wire/address.js'
 import type { FastOpenOption } from '../wire/segment.js'
 import { MAX_OPTION_BYTES } from '../wire/tcp-options.js'
-import { releaseAll } from './send-queue.js'
-import { sipHashBytes } from './siphash.js'
+import { releaseAll } from './chunk-queue.js'
 import type { Tcb } from './tcb.js'
 
 /** Bits of the setting `fastOpen`, those of Linux's net.ipv4.tcp_fastopen. */

@@ -3,11 +3,11 @@
 
 import { ACK, FIN, PSH, SYN } from '../wire/segment.js'
 import { armRetransmit } from './ack.js'
+import { chunkAt } from './chunk-queue.js'
 import { INITIAL_SEGMENTS } from './congestion/congestion-control.js'
 import { tellSent } from './congestion/tell.js'
 import { flightOf, limitRate } from './rate.js'
 import { DELAYED_ACK_MS } from './receive.js'
-import { chunkAt } from './send-queue.js'
 import { inflightBytes, nextLost, retransmitted, sentAgain, splitSegment } from './sent.js'
 import type { Chunk, SentSegment, Tcb } from './tcb.js'
 

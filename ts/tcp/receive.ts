@@ -49,11 +49,16 @@ export function oweAckLater(tcb: Tcb, now: number): void {
   tcb.timers.delayedAck = now + DELAYED_ACK_MS
 }
 
+/** Payload that counts as a full segment: options, which we do not see, take some of the MSS. */
+function fullSegment({ rcv }: Tcb): number {
+  return Math.min(rcv.mss, 1400)
+}
+
 /** The ACK of a FIN waits as that of data would: what is left to say may carry it. */
 export function finAckMayWait(tcb: Tcb, now: number): void {
-  const { ack, rcv } = tcb
+  const { ack } = tcb
   if (tcb.state !== 'CLOSE-WAIT' || !ack.mayWait) return
-  if (ack.unacked < Math.min(rcv.mss, 1400)) oweAckLater(tcb, now)
+  if (ack.unacked < fullSegment(tcb)) oweAckLater(tcb, now)
 }
 
 /** Takes a queue for text, unless there is one; false = the core has none left. */
@@ -157,7 +162,7 @@ export function textArrives(
     if (ack.quick > 0) ack.quick--
     if (!quick) ack.interactive = false
     ack.owed = ACK_NOW
-  } else if (ack.unacked >= 2 * Math.min(rcv.mss, 1400)) {
+  } else if (ack.unacked >= 2 * fullSegment(tcb)) {
     ack.owed = ACK_NOW
   } else if (ack.owed === ACK_NONE) {
     ack.owed = ACK_DELAYED

@@ -21,6 +21,9 @@ export const TIMED_OUT = 1
 /** The connection is given up; `tcb.error` says why. */
 export const GIVEN_UP = 2
 
+/** The timers that are deadlines; Infinity = not armed. */
+export const DEADLINES = ['retransmit', 'delayedAck', 'reorder', 'open'] as const
+
 /** What is in flight goes again with the next timers, not at the timeout. */
 export function retransmitNow(tcb: Tcb): void {
   if (tcb.sent.length > 0) tcb.timers.retransmit = Number.NEGATIVE_INFINITY

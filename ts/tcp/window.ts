@@ -2,6 +2,7 @@
 // decides: it is shared by all the subflows.
 
 import { SYN } from '../wire/segment.js'
+import { TIMESTAMPS_BYTES } from '../wire/tcp-options.js'
 import { startControl, tellMss } from './congestion/tell.js'
 import type { Tcb } from './tcb.js'
 
@@ -30,7 +31,7 @@ export function windowField(tcb: Tcb, bytes: number, flags: number): number {
 export function takePeerMss(tcb: Tcb, mss: number | null): void {
   // RFC 9293 §3.7.1: 536 where none is announced. A floor, or a hostile peer makes a segment a byte.
   const announced = Math.max(mss ?? 536, 88)
-  const optionBytes = tcb.timestamps.enabled ? 12 : 0
+  const optionBytes = tcb.timestamps.enabled ? TIMESTAMPS_BYTES : 0
   tcb.snd.mss = Math.min(announced, tcb.rcv.mss) - optionBytes
   startControl(tcb)
 }

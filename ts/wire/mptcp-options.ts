@@ -11,6 +11,15 @@ export const MP_FAIL = 6
 export const MP_FASTCLOSE = 7
 export const MP_TCPRST = 8
 
+/** MP_TCPRST reasons, RFC 8684 §3.6. */
+export const RESET_UNSPECIFIED = 0
+export const RESET_MPTCP_ERROR = 1
+export const RESET_NO_RESOURCES = 2
+export const RESET_PROHIBITED = 3
+export const RESET_TOO_MUCH_DATA = 4
+export const RESET_UNACCEPTABLE_PERFORMANCE = 5
+export const RESET_MIDDLEBOX = 6
+
 /** RFC 8684 §3.1. SYN: no keys. SYN/ACK: senderKey. ACK: both. ACK with data: both and dataLength. */
 export interface MpCapableOption {
   subtype: typeof MP_CAPABLE

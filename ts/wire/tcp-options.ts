@@ -26,6 +26,8 @@ const MAX_COOKIE_BYTES = 16
 
 /** The data offset field ends at 15 words, five of which are the header. */
 export const MAX_OPTION_BYTES = 40
+/** Timestamps, padded: they ride in every segment. */
+export const TIMESTAMPS_BYTES = 12
 
 /** NOP NOP TIMESTAMPS 10: how Linux and most others align the option of every segment. */
 const ALIGNED_TIMESTAMPS = (NOP << 24) | (NOP << 16) | (TIMESTAMPS << 8) | 10
@@ -74,13 +76,13 @@ export function parseTcpOptions(
   let faulty = 0
 
   if (
-    end - at >= 12 &&
+    end - at >= TIMESTAMPS_BYTES &&
     ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) ===
       ALIGNED_TIMESTAMPS
   ) {
     timestampValue = readU32(bytes, at + 4)
     timestampEcho = readU32(bytes, at + 8)
-    at += 12
+    at += TIMESTAMPS_BYTES
   }
   while (at < end) {
     const kind = bytes[at]!
@@ -199,7 +201,7 @@ function alignedLength(options: TcpOptions): number {
   let length = 0
   if (options.mss !== null) length += 4
   // SACK-permitted takes the place of the two NOPs before timestamps.
-  if (options.timestampValue !== null) length += 12
+  if (options.timestampValue !== null) length += TIMESTAMPS_BYTES
   else if (options.sackPermitted) length += 4
   if (options.windowScale !== null) length += 4
   if (options.sack !== null) length += 4 + options.sack.length * 4

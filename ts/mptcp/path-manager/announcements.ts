@@ -5,7 +5,7 @@ import { ADD_ADDR, type AddAddrOption } from '../../wire/mptcp-options.js'
 import type { Connection } from '../connection.js'
 import type { Context } from '../context.js'
 import { isLive, type Subflow } from '../subflow.js'
-import type { Announcement } from './state.js'
+import type { Announcement } from './path-state.js'
 
 /** Linux's ADD_ADDR_RETRANS_MAX: the first and three more. */
 const MAX_SENT = 4

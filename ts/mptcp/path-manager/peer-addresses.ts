@@ -10,7 +10,7 @@ import { equalBytes } from '../token.js'
 import { echoArrived } from './announcements.js'
 import { subflowView } from './connection-view.js'
 import { fullyEstablished } from './events.js'
-import { noteSaid } from './state.js'
+import { noteSaid } from './path-state.js'
 
 /** Bounded: echoes that wait for an ACK of their own, which a flood of ADD_ADDRs could pile up. */
 const MAX_ECHOES = 16

@@ -1,9 +1,9 @@
 // Asking a connection's scheduler: what it is shown, and what its answer comes to. An answer that is none costs
 // the scheduler its place.
 
+import { unsentBytes } from '../../tcp/chunk-queue.js'
 import { usableWindow } from '../../tcp/output.js'
 import { pacingRate } from '../../tcp/pacing.js'
-import { unsentBytes } from '../../tcp/send-queue.js'
 import { inflightBytes } from '../../tcp/sent.js'
 import type { Tcb } from '../../tcp/tcb.js'
 import type { Connection, Reinjection } from '../connection.js'

@@ -2,8 +2,8 @@
 // SYN/ACK gives.
 
 import type { Context } from '../mptcp/context.js'
+import { SIPHASH_KEY_BYTES } from '../siphash.js'
 import { FAST_OPEN_SERVER, FAST_OPEN_SERVER_NO_COOKIE, makeCookie } from '../tcp/fast-open.js'
-import { SIPHASH_KEY_BYTES } from '../tcp/siphash.js'
 import type { FastOpenOption, Segment } from '../wire/segment.js'
 import type { StackConfig } from './config.js'
 import type { Listener } from './listener.js'

@@ -24,8 +24,8 @@ import { ACK } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, dataAck } from './connection.js'
 import type { Context } from './context.js'
+import { awaitsDataFinAck } from './data-state.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
-import { awaitsDataFinAck } from './state.js'
 import type { Subflow } from './subflow.js'
 
 /** How a chunk is announced on its segments. */

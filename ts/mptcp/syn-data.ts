@@ -5,6 +5,7 @@
 // So the data offset of the first byte is 1 as always, and the IDSN that offsets are counted from is moved
 // back by the length of the SYN's data: the byte after it has the DSN of the key.
 
+import { append as appendChunk } from '../tcp/chunk-queue.js'
 import {
   acceptFastOpen,
   dropUnackedSynData,
@@ -16,17 +17,16 @@ import {
   synDataTaken,
 } from '../tcp/fast-open.js'
 import { ackRides, textArrives } from '../tcp/receive.js'
-import { append as appendChunk } from '../tcp/send-queue.js'
 import type { FastOpenOption, Segment } from '../wire/segment.js'
 import { emittedLength, MAX_OPTION_BYTES, noOptions } from '../wire/tcp-options.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
+import { setMptcpState } from './data-state.js'
 import { readyToReceive } from './idle.js'
 import { addMapping } from './mapping.js'
-import { CHUNK_PLAIN, mpCapable } from './options.js'
 import { deliver } from './receive-queue.js'
+import { CHUNK_PLAIN, mpCapable } from './segment-options.js'
 import { append, slices } from './send-queue.js'
-import { setMptcpState } from './state.js'
 import type { Subflow } from './subflow.js'
 
 /** Moves our IDSN, or the peer's, by `bytes`. */
@@ -178,7 +178,8 @@ export function takeSynData(
   connection.rcv.buffer = Math.min(connection.rcv.buffer, 0xffff)
   if (connection.mode !== 'fallback') {
     subflow.synDataReceived = taken
-    addMapping(context, subflow.mappings, 1, taken, 1, null, false, 1)
+    const syn = { start: 1, end: 1 + taken, dataOffset: 1, checksum: null, dataFin: false }
+    addMapping(context, subflow.mappings, syn, 1)
   }
   deliver(context, connection, subflow)
 }
