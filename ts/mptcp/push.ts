@@ -11,7 +11,7 @@ import type { Context } from './context.js'
 import { isDataClosed } from './data-state.js'
 import { emit } from './emit.js'
 import { nextReinjection, takeReinjected } from './reinject.js'
-import { ask, isFull, type Share } from './scheduler/ask.js'
+import { ask, forEachFull, type Share } from './scheduler/ask.js'
 import {
   CHUNK_DSS,
   CHUNK_INFINITE,
@@ -91,7 +91,7 @@ function pushPending(context: Context, connection: Connection, now: number): voi
     if (!giveRange(context, connection, snd.nxt, end, null, now)) break
   }
   // What waits, waits for the windows of these.
-  for (const subflow of connection.subflows) if (isFull(subflow)) noteCwndLimited(subflow.tcb)
+  forEachFull(noteCwndLimited)
 }
 
 /** Gives the beginning of [start, end) to whom the scheduler names; false if nothing was given. */

@@ -293,7 +293,7 @@ export function oweWindowUpdate(context: Context, connection: Connection): void 
 function largestWindow(connection: Connection): number {
   let largest = 0
   for (const { tcb } of connection.subflows) {
-    largest = Math.max(largest, 0xffff * (tcb.windowScaling ? 2 ** tcb.rcv.shift : 1))
+    largest = Math.max(largest, 0xffff * (tcb.windowScaling ? 1 << tcb.rcv.shift : 1))
   }
   return largest
 }

@@ -15,6 +15,7 @@ import { rest } from '../mptcp/idle.js'
 import { wakeStarved } from '../mptcp/send-queue.js'
 import { armTimers, connectionDeadline, connectionTimersFire } from '../mptcp/timers.js'
 import { settle } from '../mptcp/turn.js'
+import { Fifo } from '../tcp/fifo.js'
 import { Deadlines } from './deadlines.js'
 
 /** Rounds that what happens within a turn may add to it before time must move on. */
@@ -27,7 +28,21 @@ export class Agenda {
   readonly #connections = new Set<Connection>()
   readonly #deadlines: Deadlines
   #dirty: Connection[] = []
-  /** Made once: every turn asks for it. */
+  /** The other of two lists that take turns. */
+  #spare: Connection[] = []
+  /** What applications are to be told, in order: events of a connection, or anything else. */
+  readonly #toSay = new Fifo<Connection | (() => void)>()
+  /** Made once: every turn asks for these. */
+  readonly #sayNext = (): void => {
+    if (this.#isClosed) return
+    this.#isSaying = true
+    try {
+      this.#say(this.#toSay.shift())
+    } finally {
+      this.#isSaying = false
+      if (this.#dirty.length > 0) this.#turn(this.#clock.now())
+    }
+  }
   readonly #wake = (connection: Connection): void => {
     connection.events |= EVENT_WRITABLE
     this.mark(connection)
@@ -73,16 +88,8 @@ export class Agenda {
    * connections is settled right after it.
    */
   say(application: () => void): void {
-    this.#clock.soon(() => {
-      if (this.#isClosed) return
-      this.#isSaying = true
-      try {
-        application()
-      } finally {
-        this.#isSaying = false
-        if (this.#dirty.length > 0) this.#turn(this.#clock.now())
-      }
-    })
+    this.#toSay.push(application)
+    this.#clock.soon(this.#sayNext)
   }
 
   /** The owner is told once more that there may be something to read or room to write. */
@@ -95,12 +102,8 @@ export class Agenda {
     const { agenda } = connection
     if (agenda.telling) return
     agenda.telling = true
-    this.say(() => {
-      agenda.telling = false
-      const { events } = connection
-      connection.events = 0
-      agenda.owner?.(events)
-    })
+    this.#toSay.push(connection)
+    this.#clock.soon(this.#sayNext)
   }
 
   /** Something happened to the connection: it is settled in the turn that runs, or in the next one. */
@@ -117,6 +120,17 @@ export class Agenda {
     if (connection.agenda.dirty) return
     connection.agenda.dirty = true
     this.#dirty.push(connection)
+  }
+
+  #say(next: Connection | (() => void)): void {
+    if (typeof next === 'function') {
+      next()
+      return
+    }
+    const { events, agenda } = next
+    next.events = 0
+    agenda.telling = false
+    agenda.owner?.(events)
   }
 
   #scheduleTurn(): void {
@@ -147,18 +161,32 @@ export class Agenda {
       for (let round = 0; round < MAX_ROUNDS; round++) {
         this.#feedStarved()
         if (this.#dirty.length === 0) break
-        const batch = this.#dirty
-        this.#dirty = []
-        for (const connection of batch) {
-          connection.agenda.dirty = false
-          if (this.#connections.has(connection)) this.#settle(connection, now)
-        }
+        this.#settleRound(now)
       }
     } finally {
       this.#isSettling = false
     }
     this.#feedStarved()
     if (this.#dirty.length > 0) this.#scheduleTurn()
+  }
+
+  /** Those that are dirty now; what becomes so meanwhile is for the next round. */
+  #settleRound(now: number): void {
+    const batch = this.#dirty
+    this.#dirty = this.#spare
+    this.#spare = batch
+    let at = 0
+    try {
+      while (at < batch.length) {
+        const connection = batch[at++]
+        connection.agenda.dirty = false
+        if (this.#connections.has(connection)) this.#settle(connection, now)
+      }
+    } finally {
+      // A fault of our own in one costs the others no turn.
+      for (; at < batch.length; at++) this.#dirty.push(batch[at])
+      while (batch.length > 0) batch.pop()
+    }
   }
 
   /** Memory came back: those that had none for sending go on. */

@@ -92,8 +92,10 @@ export function ackArrives(
   if (recovery.phase === 'recovery') {
     reduceRate(tcb, newBytes, ack > before && recovery.lostBytes <= lostBefore)
   }
-  const sample = endSample(tcb, newBytes, now)
-  if (newBytes > 0) tellAcknowledged(tcb, now, newBytes, sampleMs, ack > before, sample)
+  if (newBytes > 0) {
+    const sample = endSample(tcb, newBytes, now)
+    tellAcknowledged(tcb, now, newBytes, sampleMs, ack > before, sample)
+  }
   takeWindow(tcb, offset, ack, window)
   return ack > before
 }

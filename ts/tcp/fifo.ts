@@ -28,7 +28,8 @@ export class Fifo<T> {
   shift(): T {
     const item = this.#items[this.#head++]
     if (this.#head === this.#items.length) {
-      this.#items.length = 0
+      if (this.#head === 1) this.#items.pop()
+      else this.#items.length = 0
       this.#head = 0
     } else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) {
       this.#items.splice(0, this.#head)

@@ -90,7 +90,7 @@ export function endSample({ rate, rtt }: Tcb, bytes: number, now: number): RateS
   rate.flight = null
   rate.delivered += bytes
   if (rate.limitedUntil > 0 && rate.delivered > rate.limitedUntil) rate.limitedUntil = 0
-  if (bytes > 0) rate.deliveredAt = now
+  rate.deliveredAt = now
   sample.deliveredBytes = 0
   sample.intervalMs = 0
   sample.isAppLimited = false

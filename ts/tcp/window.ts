@@ -18,13 +18,13 @@ export function shiftFor(bytes: number): number {
 
 /** Bytes that a window field stands for: never scaled in a SYN. */
 export function windowOf(tcb: Tcb, field: number, flags: number): number {
-  return tcb.windowScaling && (flags & SYN) === 0 ? field * 2 ** tcb.snd.shift : field
+  return tcb.windowScaling && (flags & SYN) === 0 ? field * (1 << tcb.snd.shift) : field
 }
 
 /** The field for a window of `bytes`: rounded down, so that the right edge is never overstated. */
 export function windowField(tcb: Tcb, bytes: number, flags: number): number {
   const shift = tcb.windowScaling && (flags & SYN) === 0 ? tcb.rcv.shift : 0
-  return Math.min(0xffff, Math.floor(bytes / 2 ** shift))
+  return Math.min(0xffff, Math.floor(bytes / (1 << shift)))
 }
 
 /** Takes the peer's MSS option: a segment holds no more, nor more than our own path allows. */

@@ -3,7 +3,9 @@
 import { takeLowest } from './lowest.js'
 import type { MptcpSchedulerAlgorithm } from './scheduler.js'
 
+const scheduler = takeLowest(({ srttMs }) => srttMs)
+
 export const lowestRtt: MptcpSchedulerAlgorithm = {
   name: 'lowest-rtt',
-  create: () => takeLowest(({ srttMs }) => srttMs),
+  create: () => scheduler,
 }

@@ -18,6 +18,6 @@ export function isPreferred(
 }
 
 /** 0 best. A stale subflow that is no backup comes after a working backup. */
-function rankOf({ stale, backup }: MptcpSchedulerSubflow): number {
+export function rankOf({ stale, backup }: MptcpSchedulerSubflow): number {
   return (stale ? 2 : 0) + (backup ? 1 : 0)
 }

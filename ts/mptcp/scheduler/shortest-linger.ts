@@ -4,9 +4,11 @@
 import { takeLowest } from './lowest.js'
 import type { MptcpSchedulerAlgorithm, MptcpSchedulerSubflow } from './scheduler.js'
 
+const scheduler = takeLowest(lingerMs)
+
 export const shortestLinger: MptcpSchedulerAlgorithm = {
   name: 'shortest-linger',
-  create: () => takeLowest(lingerMs),
+  create: () => scheduler,
 }
 
 /** How long what is queued takes to leave, at a congestion window each round trip. */
