@@ -86,11 +86,9 @@ export interface Connection {
   readonly settings: TcpSettings
   /** Address families that its subflows may have: those of the socket. */
   readonly families: AddressFamilies
-  readonly scheduling: {
-    scheduler: MptcpScheduler
-    /** It gave nothing the last time, though a subflow had room. */
-    declined: boolean
-  }
+  scheduler: MptcpScheduler
+  /** The scheduler gave nothing the last time, though a subflow had room. */
+  declined: boolean
   readonly congestion: CongestionGroup
   readonly pathManager: PathManagerState
 

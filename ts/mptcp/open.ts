@@ -72,7 +72,8 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     remotePort: options.remotePort,
     settings: options.settings ?? createTcpSettings(),
     families: options.families ?? 'both',
-    scheduling: { scheduler: createScheduler(context), declined: false },
+    scheduler: createScheduler(context),
+    declined: false,
     congestion: createCongestionGroup(
       options.settings?.congestion ?? config.congestion,
       context.congestionFailed,

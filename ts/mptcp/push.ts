@@ -75,7 +75,7 @@ function fallbackEdge(connection: Connection): number {
 function pushPending(context: Context, connection: Connection, now: number): void {
   const { snd } = connection
   if (snd.released) return
-  connection.scheduling.declined = false
+  connection.declined = false
   // Bounded: each round gives something away, or is the last.
   while (true) {
     const reinjection = nextReinjection(connection)

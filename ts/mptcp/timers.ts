@@ -122,8 +122,7 @@ export function armTimers(context: Context, connection: Connection, now: number)
   }
 
   // A scheduler may wait for something; where nothing is in flight, nothing will come.
-  const idle =
-    connection.scheduling.declined && connection.subflows.every(({ tcb }) => tcb.sent.length === 0)
+  const idle = connection.declined && connection.subflows.every(({ tcb }) => tcb.sent.length === 0)
   if (!idle) timers.scheduler = Number.POSITIVE_INFINITY
   else if (timers.scheduler === Number.POSITIVE_INFINITY) {
     timers.scheduler = now + shortestTimeout(connection)

@@ -6,7 +6,7 @@ import type { Listener } from '../stack/listener.js'
 import { createFastOpenSettings, type FastOpenSettings } from '../tcp/fast-open.js'
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
-import { createZeroCopy, type ZeroCopy } from './zero-copy.js'
+import type { ZeroCopy } from './zero-copy.js'
 
 /** `deferred`: TCP_FASTOPEN_CONNECT, which sends its SYN with the first write. */
 export type BsdState = 'new' | 'listening' | 'deferred' | 'connecting' | 'connected' | 'failed'
@@ -30,7 +30,8 @@ export interface BsdSocket {
   writeShut: boolean
   /** Told after each turn in which something happened: level-triggered questions go to `poll`. */
   watcher: (() => void) | null
-  readonly zeroCopy: ZeroCopy
+  /** Null = no such write was made yet. */
+  zeroCopy: ZeroCopy | null
   readonly settings: SocketSettings
 }
 
@@ -107,7 +108,7 @@ export class Descriptors {
       readShut: false,
       writeShut: false,
       watcher: null,
-      zeroCopy: createZeroCopy(),
+      zeroCopy: null,
       settings: {
         noDelay: false,
         cork: false,

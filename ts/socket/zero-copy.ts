@@ -30,23 +30,21 @@ export interface ZeroCopy {
 /** Bounded: writes that an application has in flight so; one more is refused with ENOBUFS, as by Linux. */
 const MOST_WRITES = 1024
 
-export function createZeroCopy(): ZeroCopy {
-  return { next: 0, ends: [], told: -1, arrived: 0 }
-}
-
 /** Whether one more such write may be made. */
 export function hasZeroCopyRoom({ zeroCopy }: BsdSocket): boolean {
-  return zeroCopy.ends.length < MOST_WRITES
+  return zeroCopy === null || zeroCopy.ends.length < MOST_WRITES
 }
 
 /** A write with MSG_ZEROCOPY ended at `end`. */
-export function noteZeroCopy({ zeroCopy }: BsdSocket, end: number): void {
-  zeroCopy.ends.push(end)
-  zeroCopy.next++
+export function noteZeroCopy(socket: BsdSocket, end: number): void {
+  socket.zeroCopy ??= { next: 0, ends: [], told: -1, arrived: 0 }
+  socket.zeroCopy.ends.push(end)
+  socket.zeroCopy.next++
 }
 
 /** Notifications that have come so far: a number that only grows. */
 export function zeroCopyArrivals({ zeroCopy, connection }: BsdSocket): number {
+  if (zeroCopy === null) return 0
   if (connection === null || zeroCopy.ends.length === 0) return zeroCopy.arrived
   const { ends } = zeroCopy
   const isOver = connection.state === 'M_CLOSED'
@@ -63,13 +61,13 @@ export function zeroCopyArrivals({ zeroCopy, connection }: BsdSocket): number {
 /** Whether the error queue has something to tell. */
 export function hasZeroCopyNews(socket: BsdSocket): boolean {
   zeroCopyArrivals(socket)
-  return socket.zeroCopy.told >= 0
+  return (socket.zeroCopy?.told ?? -1) >= 0
 }
 
 /** Reads the error queue: all that came since, as one range. */
 export function readErrorQueue(socket: BsdSocket): MptcpMessage {
   const { zeroCopy } = socket
-  if (!hasZeroCopyNews(socket)) return { count: -E.EAGAIN, control: [] }
+  if (zeroCopy === null || !hasZeroCopyNews(socket)) return { count: -E.EAGAIN, control: [] }
   const value: MptcpExtendedError = {
     ee_errno: 0,
     ee_origin: C.SO_EE_ORIGIN_ZEROCOPY,

@@ -147,15 +147,15 @@ export function ask(
     empty(shares, 0)
     decide(connection)
   }
-  connection.scheduling.declined = shares.length === 0
+  connection.declined = shares.length === 0
   return shares
 }
 
 /** Asks, and fills in the shares; what is wrong with the answer, or null. */
-function decide({ scheduling }: Connection): unknown {
+function decide({ scheduler }: Connection): unknown {
   let answer: readonly MptcpScheduled[]
   try {
-    answer = scheduling.scheduler.schedule(shown, data as MptcpSchedulerData)
+    answer = scheduler.schedule(shown, data as MptcpSchedulerData)
   } catch (error) {
     return error
   }
@@ -195,6 +195,6 @@ function wrongAnswer(what: string): Error {
 /** Its connection goes on with the default. */
 export function replaceScheduler(context: Context, connection: Connection, error: unknown): void {
   context.schedulerFailed(error)
-  connection.scheduling.scheduler = DEFAULT_SCHEDULER.create()
-  connection.scheduling.declined = false
+  connection.scheduler = DEFAULT_SCHEDULER.create()
+  connection.declined = false
 }

@@ -6,7 +6,7 @@ export interface CongestionGroup {
   /** Of those that are made from now on. */
   algorithm: MptcpCongestionAlgorithm
   /** Controls of the subflows that are established, in the order in which they became so. */
-  readonly members: MptcpCongestionControl[]
+  members: MptcpCongestionControl[]
   /** One of the user's has failed, and all of them were given up. */
   readonly failed: (error: Error) => void
 }
