@@ -114,6 +114,8 @@ export const COUNTER_MEANINGS = {
   RmAddrTx: 'address ids sent in REMOVE_ADDRs',
   RmSubflow: 'subflows closed by the path manager',
   PathCommandRefused: 'commands of a path manager that could not be carried out',
+  CoalesceKeyFault:
+    'coalesceKey has thrown, or its key was none: nothing of the connection is joined any more',
   SchedulerFault: 'a scheduler has thrown, or its answer was none: the default took its place',
   PathManagerFault: 'errors thrown by a path manager or a watcher of its events',
   MPPrioTx: 'MP_PRIOs sent',

@@ -160,6 +160,8 @@ export interface Connection {
     /** Bytes read by the application since `measuredAt`, for the buffer's growth. */
     copied: number
     measuredAt: number
+    /** The user's coalesceKey has failed. */
+    keyFailed: boolean
     /** The window opened enough that the peer must be told. */
     windowOwed: boolean
     /** The application has shut its receiving side: data is acknowledged and dropped. */

@@ -68,6 +68,8 @@ export interface Context {
   readonly random: Random
   readonly config: MptcpConfig
   readonly pathManager: MptcpPathManager
+  /** Takes the place of a user's that has failed. */
+  defaultPathManager(): MptcpPathManager
   /** Told of every event of the path manager's. */
   readonly pathWatchers: ReadonlySet<MptcpPathWatcher>
   /** Fast Open cookies that servers gave us. */
@@ -106,6 +108,8 @@ export interface Context {
   oweReset(subflow: Subflow, segment: Segment): void
   /** Runs an application's code after the turn. */
   say(application: () => void): void
+  /** A coalesceKey has thrown, or given what is no key. */
+  coalesceKeyFailed(error: unknown): void
   /** A scheduler has thrown, or given an answer that is none. */
   schedulerFailed(error: unknown): void
   /** A path manager has thrown. */

@@ -115,6 +115,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       wideDsn: false,
       copied: 0,
       measuredAt: options.now,
+      keyFailed: false,
       windowOwed: false,
       shut: false,
       fallbackDelta: 0,

@@ -133,7 +133,7 @@ function insert(
   }
   const key =
     config.coalesceKey !== null
-      ? config.coalesceKey(offset)
+      ? ownKey(context, connection, config.coalesceKey, offset)
       : config.coalesce === 'dss'
         ? mappingKey(subflow, subflowOffset)
         : KEY_NONE
@@ -153,6 +153,27 @@ function insert(
 function mappingKey(subflow: Subflow, subflowOffset: number): number {
   const key = (Math.imul(subflow.id + 1, 0x9e3779b1) + subflowOffset) >>> 0
   return key === KEY_NONE ? 0 : key
+}
+
+/** The user's key. Once it has failed, nothing of the connection is joined any more: always right, only slower. */
+function ownKey(
+  context: Context,
+  { rcv }: Connection,
+  keyOf: (dataOffset: number) => number,
+  offset: number,
+): number {
+  if (rcv.keyFailed) return KEY_NONE
+  let error: unknown
+  try {
+    const key = keyOf(offset)
+    if (Number.isInteger(key)) return key >>> 0
+    error = new Error(`coalesceKey(${offset}) must return an integer of 32 bits, not ${key}`)
+  } catch (thrown) {
+    error = thrown
+  }
+  rcv.keyFailed = true
+  context.coalesceKeyFailed(error)
+  return KEY_NONE
 }
 
 function countOutOfOrder(context: Context, offset: number, before: number, fresh: number): void {

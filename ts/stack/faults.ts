@@ -4,7 +4,11 @@
 import type { Counters } from '../counters.js'
 import { warn } from '../host/warning.js'
 
-export type FaultCounter = 'PathManagerFault' | 'SchedulerFault' | 'CongestionFault'
+export type FaultCounter =
+  | 'PathManagerFault'
+  | 'SchedulerFault'
+  | 'CongestionFault'
+  | 'CoalesceKeyFault'
 
 export class Faults {
   readonly #counters: Counters

@@ -69,20 +69,17 @@ export class MptcpPathControl {
   readonly watchers = new Set<MptcpPathWatcher>()
   readonly #endpoints: EndpointManager | null
   readonly #config: StackConfig
+  readonly #paths: readonly LocalPath[]
+  #substitute: EndpointManager | null = null
   #stack: StackParts | null = null
 
   /** @internal */
   constructor(options: MptcpStackOptions, paths: readonly LocalPath[], config: StackConfig) {
     this.#config = config
     const { pathManager = 'endpoints', endpoints } = options
+    this.#paths = paths
     if (pathManager === 'endpoints') {
-      const nearest = (remote: string): string | null => {
-        const address = parseAddress(remote)
-        const path = address === null ? null : nearestPath(paths, address)
-        return path === null ? null : formatAddress(path.address)
-      }
-      const table = makeTable(endpoints, paths)
-      this.#endpoints = new EndpointManager(table, config, nearest)
+      this.#endpoints = this.#makeManager(endpoints)
       this.manager = this.#endpoints
       return
     }
@@ -94,6 +91,21 @@ export class MptcpPathControl {
     if (typeof this.manager?.onEvent !== 'function') {
       throw pathError('OPTION', "pathManager must be 'endpoints', 'userspace' or have onEvent()")
     }
+  }
+
+  #makeManager(endpoints: readonly MptcpEndpointOptions[] | undefined): EndpointManager {
+    const nearest = (remote: string): string | null => {
+      const address = parseAddress(remote)
+      const path = address === null ? null : nearestPath(this.#paths, address)
+      return path === null ? null : formatAddress(path.address)
+    }
+    return new EndpointManager(makeTable(endpoints, this.#paths), this.#config, nearest)
+  }
+
+  /** @internal For connections whose path manager has failed. */
+  defaultManager(): MptcpPathManager {
+    this.#substitute ??= this.#endpoints ?? this.#makeManager(undefined)
+    return this.#substitute
   }
 
   /** @internal The stack is made. */

@@ -13,6 +13,7 @@ import { BACKENDS } from '../../contract/cores.js'
 import type { Conversation } from '../../harness/conversation.js'
 import { dss } from '../../harness/peer.js'
 import { answerJoin, established, joined, type StateOptions } from '../../harness/states.js'
+import { connectPair, finish, runToEnd, subflowBytes, world } from '../../stack/world.js'
 import { addAddr, echoes } from './says.js'
 
 type Events = [string, MptcpPathEvent | object][]
@@ -310,9 +311,11 @@ describe.each(BACKENDS)('a path manager that is wrong, %s core', (core) => {
     expect(c.sendsAll().some(({ length }) => length === 10)).toBe(true)
   })
 
-  it('throws: it is counted, said once, and the connection goes on', () => {
+  it('throws: the default takes its place on that connection, counted, said once', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    let told = 0
     const own = manager(() => {
+      told++
       throw new Error('not today')
     })
     const { c } = watched({ core }, own)
@@ -320,8 +323,36 @@ describe.each(BACKENDS)('a path manager that is wrong, %s core', (core) => {
     c.writes(10)
     expect(c.sendsAll().some(({ length }) => length === 10)).toBe(true)
     expect(c.subflow(peer).tcb.state).toBe('ESTABLISHED')
-    expect(c.stack.counters.PathManagerFault).toBeGreaterThanOrEqual(3)
+    expect([told, c.stack.counters.PathManagerFault]).toEqual([1, 1])
     expect(warn).toHaveBeenCalledTimes(1)
+    warn.mockRestore()
+  })
+
+  it('throws, or answers no list: its connections go on, the others under it', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    let first = ''
+    const own = manager((event, connection) => {
+      first ||= String(connection.token)
+      if (String(connection.token) !== first || event.type === 'created') return undefined
+      return event.type === 'established' ? (42 as never) : undefined
+    })
+    const w = world({
+      paths: [{ rate: 10e6 }, { rate: 10e6 }],
+      both: { core },
+      client: { pathManager: own },
+      server: { endpoints: [] },
+    })
+    const pairs = [5000, 5001].map((port) => connectPair(w, { up: 100_000, down: 100_000, port }))
+    for (const pair of pairs) {
+      runToEnd(w, pair)
+      pair.client.check()
+      pair.server.check()
+    }
+    // The default joins from the second address; the user's opens nothing.
+    expect(pairs.map(({ client }) => subflowBytes(client).length)).toEqual([2, 1])
+    expect(w.client.counters.PathManagerFault).toBe(1)
+    warn.mockRestore()
+    finish(w)
   })
 
   it.each([
@@ -339,14 +370,18 @@ describe.each(BACKENDS)('a path manager that is wrong, %s core', (core) => {
         { type: 'set-flags', subflow: 99 },
       ],
     ],
-  ])('answers %s: refused and counted', (_name, answer) => {
+  ])('answers %s: counted', (_name, answer) => {
     const { c } = watched(
       { core },
       manager(() => answer),
     )
     joined(c)
     const refused = Array.isArray(answer) ? 3 * answer.length : 0
-    expect(c.stack.counters).toMatchObject({ PathCommandRefused: refused, PathManagerFault: 0 })
+    const faults = Array.isArray(answer) ? 0 : 1
+    expect(c.stack.counters).toMatchObject({
+      PathCommandRefused: refused,
+      PathManagerFault: faults,
+    })
   })
 
   it('closes the stack from within: the turn ends', () => {

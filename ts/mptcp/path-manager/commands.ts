@@ -12,6 +12,7 @@ import { announceDue, speaker } from './announcements.js'
 import { ConnectionView, isOpen } from './connection-view.js'
 import { nearestPath } from './nearest-path.js'
 import type { MptcpLocalAddress, MptcpPathCommand } from './path-manager.js'
+import { managerOf, replaceManager } from './replaced.js'
 
 /** Ids of one REMOVE_ADDR, as in Linux: more would not fit beside timestamps and a DATA_ACK. */
 const MAX_REMOVED = 8
@@ -234,14 +235,15 @@ export function addressId(
   if (local !== null && sameAddress(local, address)) {
     return { id: 0, backup: connection.subflows.find(({ id }) => id === 0)?.localBackup ?? false }
   }
-  const { pathManager } = context
+  const view = new ConnectionView(connection)
   const text = formatAddress(address)
+  let own: MptcpLocalAddress | undefined
   try {
-    const own = pathManager.localAddress?.(new ConnectionView(connection), text, port)
-    if (own !== undefined && isNumber(own.id, 1, MAX_ID)) return own
+    own = managerOf(context, connection).localAddress?.(view, text, port)
   } catch (error) {
-    context.pathManagerFault(error)
+    own = replaceManager(context, connection, error).localAddress?.(view, text, port)
   }
+  if (own !== undefined && isNumber(own.id, 1, MAX_ID)) return own
   let known = localIds.find((each) => sameAddress(each.address, address))
   if (known === undefined) {
     let id = 1

@@ -10,6 +10,7 @@ import type {
   MptcpPathConnection,
   MptcpPathEvent,
 } from './path-manager.js'
+import { managerOf, replaceManager } from './replaced.js'
 
 /** Bounded: what one answer may ask for; more is not read. */
 const MAX_COMMANDS = 256
@@ -26,7 +27,7 @@ export function managePaths(context: Context, connection: Connection, now: numbe
   const view = new ConnectionView(connection)
   // Bounded: a command adds at most one event, and only if it ends or announces something.
   for (const event of events.splice(0)) {
-    const commands = ask(context, event, view)
+    const commands = ask(context, connection, event, view)
     watch(context, event, view)
     for (const command of commands.slice(0, MAX_COMMANDS)) {
       const done = isObject(command) && runCommand(context, connection, command, now) === null
@@ -40,18 +41,21 @@ function isOver({ state, subflows }: Connection): boolean {
   return state === 'M_CLOSED' && subflows.length === 0
 }
 
-/** What the path manager answers; nothing if it throws. */
+/** What the path manager answers. One that throws, or answers no list, loses its place on this connection. */
 function ask(
   context: Context,
+  connection: Connection,
   event: MptcpPathEvent,
   view: MptcpPathConnection,
 ): readonly MptcpPathCommand[] {
   try {
-    const commands = context.pathManager.onEvent(event, view)
-    return Array.isArray(commands) ? commands : []
+    const commands = managerOf(context, connection).onEvent(event, view)
+    if (Array.isArray(commands)) return commands
+    // Not typed, it may say false as well.
+    if (!commands) return []
+    throw new Error(`onEvent() must return a list of commands or undefined, not ${commands}`)
   } catch (error) {
-    context.pathManagerFault(error)
-    return []
+    return replaceManager(context, connection, error).onEvent(event, view) ?? []
   }
 }
 

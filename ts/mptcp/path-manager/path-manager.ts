@@ -140,8 +140,8 @@ export interface MptcpLocalAddress {
 /**
  * A path manager. It is asked in the stack's turn, after the input that caused the event and before the
  * output; the commands are carried out in their order, and one that cannot be done is counted
- * (PathCommandRefused) and skipped. If it throws, the connection goes on as if it had answered nothing:
- * counted as PathManagerFault, and the first error of a stack becomes a process warning.
+ * (PathCommandRefused) and skipped. One that throws, or answers what is no list, is replaced by the
+ * default for that connection: counted as PathManagerFault, and the first error of a stack becomes a process warning.
  */
 export interface MptcpPathManager {
   readonly name: string

@@ -28,6 +28,8 @@ export interface PathManagerState {
   created: boolean
   established: boolean
   closed: boolean
+  /** The user's path manager has failed: the default has its place. */
+  failed: boolean
   /**
    * Not told yet. Bounded: those that a peer can say as often as it likes are dropped past MAX_SAID; the
    * others come once for each subflow or announcement.
@@ -47,6 +49,7 @@ export function createPathManagerState(): PathManagerState {
     created: false,
     established: false,
     closed: false,
+    failed: false,
     events: [],
     local: null,
     localPort: 0,

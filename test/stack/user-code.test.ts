@@ -1,0 +1,161 @@
+// No exception of a user's code harms the stack: whatever throws, the neighbours go on, and so does the
+// connection itself. (Schedulers, path managers and congestion controls have tests beside their seams.)
+
+import { describe, expect, it, vi } from 'vitest'
+import { MptcpBsd } from '../../ts/socket/bsd.js'
+import { MPTCP_CONSTANTS as C } from '../../ts/socket/constants.js'
+import { MptcpServer } from '../../ts/socket/mptcp-server.js'
+import { MptcpSocket } from '../../ts/socket/mptcp-socket.js'
+import { BACKENDS } from '../contract/cores.js'
+import { connectPair, finish, runToEnd, type World, world } from './world.js'
+
+/** Runs events until nothing throws any more; what was thrown meanwhile. */
+function thrownBy(w: World, ms: number): string[] {
+  const thrown: string[] = []
+  const end = w.clock.now() + ms
+  // Bounded: each throw is one event of the clock.
+  for (;;) {
+    try {
+      w.clock.runUntil(end)
+      return thrown
+    } catch (error) {
+      thrown.push((error as Error).message)
+    }
+  }
+}
+
+interface Ends {
+  server: MptcpBsd
+  client: MptcpBsd
+}
+
+function ends(w: World): Ends {
+  return { server: new MptcpBsd(w.server), client: new MptcpBsd(w.client) }
+}
+
+function connect(client: MptcpBsd, port: number): MptcpSocket {
+  const fd = client.socket(C.AF_MULTIPATH, C.SOCK_STREAM, 0)
+  const socket = new MptcpSocket(client, fd, false)
+  client.connect(fd, { address: '10.0.1.2', port })
+  return socket
+}
+
+describe.each(BACKENDS)("a user's code that throws, %s core", (core) => {
+  it("in a 'connection' listener: once for each, the next ones are accepted, the neighbour goes on", () => {
+    const w = world({ both: { core } })
+    const { server, client } = ends(w)
+    const neighbour = connectPair(w, { up: 200_000, down: 200_000, port: 6000 })
+    let accepted = 0
+    const listener = new MptcpServer(server)
+    listener.on('connection', (socket: MptcpSocket) => {
+      socket.on('error', () => {})
+      accepted++
+      throw new Error(`no ${accepted}`)
+    })
+    listener.listen({ port: 80 })
+    const sockets = [1, 2, 3].map(() => connect(client, 80))
+    expect(thrownBy(w, 100)).toEqual(['no 1', 'no 2', 'no 3'])
+    expect(sockets.every((socket) => !socket.connecting)).toBe(true)
+    runToEnd(w, neighbour)
+    neighbour.client.check()
+    neighbour.server.check()
+    w.client.close()
+    w.server.close()
+  })
+
+  it("in 'connect', 'subflows' and 'data' listeners: the rest of the data still comes", () => {
+    const w = world({ both: { core } })
+    const { server, client } = ends(w)
+    const neighbour = connectPair(w, { up: 200_000, down: 200_000, port: 6000 })
+    const listening = server.socket(C.AF_MULTIPATH, C.SOCK_STREAM, 0)
+    server.bind(listening, { address: '', port: 80 })
+    server.listen(listening, 1)
+    let sent = 0
+    server.watch(listening, () => {
+      const fd = server.accept(listening)
+      const write = (): void => {
+        while (sent < 600_000) {
+          const count = server.write(fd, new Uint8Array(Math.min(65_536, 600_000 - sent)))
+          if (count < 0) return
+          sent += count
+        }
+      }
+      server.watch(fd, write)
+      write()
+    })
+    const socket = connect(client, 80)
+    let got = 0
+    socket.once('connect', () => {
+      throw new Error('connect')
+    })
+    socket.once('subflows', () => {
+      throw new Error('subflows')
+    })
+    socket.on('data', (data: Uint8Array) => {
+      got += data.length
+      if (got < 300_000) throw new Error('data')
+    })
+    socket.read(0)
+    const thrown = thrownBy(w, 20_000)
+    expect(thrown.slice(0, 2)).toEqual(['connect', 'subflows'])
+    expect(new Set(thrown.slice(2))).toEqual(new Set(['data']))
+    expect(got).toBe(600_000)
+    runToEnd(w, neighbour)
+    neighbour.client.check()
+    w.client.close()
+    w.server.close()
+  })
+
+  it('in a watcher of a descriptor: what it left undone it is told of when something happens', () => {
+    const w = world({ both: { core } })
+    const { server, client } = ends(w)
+    const neighbour = connectPair(w, { up: 200_000, down: 200_000, port: 6000 })
+    const listening = server.socket(C.AF_MULTIPATH, C.SOCK_STREAM, 0)
+    server.bind(listening, { address: '', port: 80 })
+    server.listen(listening, 1)
+    server.watch(listening, () => {
+      throw new Error('listener')
+    })
+    const fd = client.socket(C.AF_MULTIPATH, C.SOCK_STREAM, 0)
+    client.watch(fd, () => {
+      throw new Error('socket')
+    })
+    client.connect(fd, { address: '10.0.1.2', port: 80 })
+    expect(new Set(thrownBy(w, 5000))).toEqual(new Set(['listener', 'socket']))
+    const accepted = server.accept(listening)
+    server.write(accepted, new Uint8Array(10))
+    expect(thrownBy(w, 100)).toEqual(['socket'])
+    expect(client.read(fd, new Uint8Array(20))).toBe(10)
+    runToEnd(w, neighbour)
+    neighbour.server.check()
+    w.client.close()
+    w.server.close()
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no key')
+      },
+    ],
+    ['gives no number', () => Number.NaN],
+    ['gives a fraction', () => 1.5],
+  ] as [string, () => number][])(
+    'as coalesceKey %s: counted, said once, no byte is lost',
+    (_, key) => {
+      const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+      const w = world({ both: { core }, server: { coalesceKey: key } })
+      const pairs = [5000, 5001].map((port) => connectPair(w, { up: 100_000, down: 100, port }))
+      for (const pair of pairs) {
+        runToEnd(w, pair)
+        pair.client.check()
+        pair.server.check()
+      }
+      expect(w.server.counters.CoalesceKeyFault).toBe(2)
+      expect(warn).toHaveBeenCalledTimes(1)
+      warn.mockRestore()
+      finish(w)
+    },
+  )
+})
