@@ -4,6 +4,7 @@
 // reckoned from those of the one before it.
 
 import type { Clock } from '../clock.js'
+import { type OptionKinds, wrongOption } from '../option-kinds.js'
 import { type Random, SeededRandom } from '../random.js'
 import { type EmulatedLink, EmulatedPath, type PathOptions } from './path.js'
 
@@ -15,12 +16,21 @@ export interface NetworkOptions {
   seed?: number
 }
 
+const NETWORK_KINDS: OptionKinds<NetworkOptions> = {
+  clock: ['now', 'at', 'cancel', 'soon'],
+  random: ['uint32', 'float', 'bytes', 'below'],
+  seed: 'number',
+}
+
 export class EmulatedNetwork {
   readonly clock: Clock
   readonly #paths: EmulatedPath[] = []
   readonly #random: Random
 
+  /** Throws a RangeError when the options are none. */
   constructor(options: NetworkOptions) {
+    const wrong = wrongOption(options, NETWORK_KINDS)
+    if (wrong !== null) throw new RangeError(`network: ${wrong}`)
     this.clock = options.clock
     this.#random = options.random ?? new SeededRandom(options.seed ?? 1)
   }

@@ -3,9 +3,17 @@
 
 import type { Clock } from '../clock.js'
 import type { Frame, Link, LinkCapabilities, PacketBatch } from '../link/link.js'
+import type { OptionKinds } from '../option-kinds.js'
 import { type Random, SeededRandom } from '../random.js'
 import { Direction, type DirectionStats, LARGEST_PACKET, type Middlebox } from './direction.js'
-import { changeShape, type PathShape, type ResolvedShape, resolveShape } from './shape.js'
+import {
+  changeShape,
+  checkKinds,
+  type PathShape,
+  type ResolvedShape,
+  resolveShape,
+  SHAPE_KINDS,
+} from './shape.js'
 
 export type DirectionName = 'a-to-b' | 'b-to-a'
 
@@ -35,6 +43,23 @@ export interface PathOptions extends PathChange {
   tso?: boolean
   /** What the links say of received checksums; 'verify' unless told. */
   checksum?: LinkCapabilities['checksum']
+}
+
+const END_KINDS: OptionKinds<PathEnd> = { host: 'string', addresses: 'list' }
+
+const CHANGE_KINDS: OptionKinds<PathChange> = {
+  ...SHAPE_KINDS,
+  forward: 'object',
+  backward: 'object',
+}
+
+const PATH_KINDS: OptionKinds<PathOptions> = {
+  ...CHANGE_KINDS,
+  name: 'string',
+  a: 'object',
+  b: 'object',
+  tso: 'boolean',
+  checksum: 'string',
 }
 
 export class EmulatedLink implements Link {
@@ -96,7 +121,11 @@ export class EmulatedPath {
 
   /** Each direction draws from a source of its own, so that traffic elsewhere changes nothing here. */
   constructor(clock: Clock, random: Random, options: PathOptions) {
+    checkKinds(String(options?.name), options, PATH_KINDS)
     this.name = options.name
+    for (const end of ['a', 'b'] as const)
+      checkKinds(`${this.name}, ${end}`, options[end], END_KINDS)
+    checkDirections(this.name, options)
     this.#asked = {
       'a-to-b': changeShape(changeShape({}, options), options.forward ?? {}),
       'b-to-a': changeShape(changeShape({}, options), options.backward ?? {}),
@@ -135,6 +164,8 @@ export class EmulatedPath {
    * were, as they do on a host whose path narrows somewhere beyond it.
    */
   set(change: PathChange): void {
+    checkKinds(this.name, change, CHANGE_KINDS)
+    checkDirections(this.name, change)
     const asked: Record<DirectionName, PathShape> = {
       'a-to-b': changeShape(changeShape(this.#asked['a-to-b'], change), change.forward ?? {}),
       'b-to-a': changeShape(changeShape(this.#asked['b-to-a'], change), change.backward ?? {}),
@@ -201,6 +232,11 @@ export class EmulatedPath {
       'b-to-a': resolveShape(this.name, shapes['b-to-a']),
     }
   }
+}
+
+function checkDirections(path: string, { forward, backward }: PathChange): void {
+  if (forward !== undefined) checkKinds(`${path}, forward`, forward, SHAPE_KINDS)
+  if (backward !== undefined) checkKinds(`${path}, backward`, backward, SHAPE_KINDS)
 }
 
 const DIRECTIONS: readonly DirectionName[] = ['a-to-b', 'b-to-a']

@@ -1,6 +1,8 @@
 // What a path does to the packets of one direction: the options that a user gives, their defaults,
 // and the one place where they are checked.
 
+import { type OptionKinds, wrongOption } from '../option-kinds.js'
+
 /** All are optional; a path without any is a perfect wire. */
 export interface PathShape {
   /** Bits per second, counted over whole IP packets; Infinity unless told. */
@@ -71,19 +73,27 @@ export function changeShape(shape: PathShape, change: PathShape): PathShape {
   return result
 }
 
-const SHAPE_KEYS = [
-  'rate',
-  'delay',
-  'queueBytes',
-  'queueMs',
-  'loss',
-  'reorder',
-  'reorderDelay',
-  'duplicate',
-  'corrupt',
-  'mtu',
-  'coalesceMs',
-] as const satisfies readonly (keyof PathShape)[]
+export const SHAPE_KINDS: OptionKinds<PathShape> = {
+  rate: 'number',
+  delay: 'number',
+  queueBytes: 'number',
+  queueMs: 'number',
+  loss: 'number',
+  reorder: 'number',
+  reorderDelay: 'number',
+  duplicate: 'number',
+  corrupt: 'number',
+  mtu: 'number',
+  coalesceMs: 'number',
+}
+
+const SHAPE_KEYS = Object.keys(SHAPE_KINDS) as (keyof PathShape)[]
+
+/** Throws a RangeError that names `path` and what is no option of this kind. */
+export function checkKinds<T>(path: string, options: T, kinds: OptionKinds<T>): void {
+  const wrong = wrongOption(options, kinds)
+  if (wrong !== null) throw new RangeError(`path ${path}: ${wrong}`)
+}
 
 /** Checks a shape and fills in the defaults; throws a RangeError that names `path` and the option. */
 export function resolveShape(path: string, shape: PathShape): ResolvedShape {

@@ -3,6 +3,7 @@
 // raw/receiver drains, raw/admission filters, raw/sender sends, raw/routes chooses the next hop, and
 // raw/guard keeps the host's kernel from resetting what it knows no socket for.
 
+import { type OptionKinds, wrongOption } from '../option-kinds.js'
 import { formatAddress, type IpAddress } from '../wire/address.js'
 import type { Frame, Link, LinkCapabilities, PacketBatch } from './link.js'
 import { admitIcmp4, admitIcmp6, admitTcp4, admitTcp6 } from './raw/admission.js'
@@ -40,6 +41,20 @@ export interface RawLinkOptions {
   mark?: number
   /** Told if the guard is lost: from then on the host's kernel resets these connections. */
   onGuardLost?: (error: Error) => void
+}
+
+const PATH_KINDS: OptionKinds<RawPath> = { device: 'string', address: 'string', gateway: 'string' }
+
+const OPTION_KINDS: OptionKinds<RawLinkOptions> = {
+  paths: 'list',
+  ports: null,
+  mark: 'number',
+  onGuardLost: 'function',
+}
+
+function checkKinds<T>(options: T, kinds: OptionKinds<T>): void {
+  const wrong = wrongOption(options, kinds)
+  if (wrong !== null) throw codedError('ERR_INVALID_ARG_VALUE', `raw links: ${wrong}`)
 }
 
 export interface RawLinkStats extends ReceiveStats, SendStats {}
@@ -134,9 +149,12 @@ export class RawLinks {
 
 /**
  * Opens a link for each path; resolves when the guard is in force.
- * Errors: ENODEV, EADDRNOTAVAIL, EPERM, ERR_MPTCP_NO_RAW_SOCKET, ERR_MPTCP_NO_NFT, ERR_MPTCP_NO_IP.
+ * Errors: ERR_INVALID_ARG_VALUE, ENODEV, EADDRNOTAVAIL, EPERM, ERR_MPTCP_NO_RAW_SOCKET, ERR_MPTCP_NO_NFT, ERR_MPTCP_NO_IP.
  */
 export async function openRawLinks(options: RawLinkOptions): Promise<RawLinks> {
+  checkKinds(options, OPTION_KINDS)
+  if (!options.paths?.length) throw codedError('ERR_INVALID_ARG_VALUE', 'raw links need a path')
+  for (const path of options.paths) checkKinds(path, PATH_KINDS)
   const mark = options.mark ?? DEFAULT_MARK
   if (!Number.isInteger(mark) || mark < 1 || mark > 0xffffffff) {
     throw codedError('ERR_INVALID_ARG_VALUE', 'mark is a whole number from 1 to 2^32 - 1')
@@ -151,7 +169,6 @@ export async function openRawLinks(options: RawLinkOptions): Promise<RawLinks> {
     const gateway = path.gateway === undefined ? null : mustParse(path.gateway)
     return { device, addresses, gateway }
   })
-  if (paths.length === 0) throw codedError('ERR_INVALID_ARG_VALUE', 'raw links need a path')
   probeRawSocket()
   const routes = await Promise.all(
     paths.map(({ device, addresses }) =>

@@ -1,6 +1,8 @@
 // MptcpServer: a listening socket in the manner of net.Server.
 
 import { EventEmitter } from 'node:events'
+import { type OptionKinds, wrongOption } from '../option-kinds.js'
+import { optionError } from '../stack/config.js'
 import type { MptcpBsd, MptcpSocketAddress } from './bsd.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { MptcpSocket, socketError } from './mptcp-socket.js'
@@ -15,6 +17,13 @@ export interface MptcpListenOptions {
   plain?: boolean
 }
 
+const LISTEN_KINDS: OptionKinds<MptcpListenOptions> = {
+  port: 'number',
+  host: 'string',
+  backlog: 'number',
+  plain: 'boolean',
+}
+
 /** Events: 'listening', 'connection' (MptcpSocket), 'error', 'close'. */
 export class MptcpServer extends EventEmitter {
   readonly #bsd: MptcpBsd
@@ -27,8 +36,13 @@ export class MptcpServer extends EventEmitter {
     this.#bsd = bsd
   }
 
-  /** Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL) if it cannot. */
+  /**
+   * Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL) if it cannot. What is no option throws:
+   * ERR_MPTCP_OPTION.
+   */
   listen(options: MptcpListenOptions, listening?: () => void): this {
+    const wrong = wrongOption(options, LISTEN_KINDS)
+    if (wrong !== null) throw optionError(wrong)
     if (listening !== undefined) this.once('listening', listening)
     const fd = this.#bsd.socket(
       options.plain === true ? C.AF_INET6 : C.AF_MULTIPATH,

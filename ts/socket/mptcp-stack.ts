@@ -4,7 +4,8 @@
 import { lookup } from 'node:dns/promises'
 import { loadMptcpCore } from '../core/load.js'
 import type { Counters } from '../counters.js'
-import { type MptcpStackOptions, optionError } from '../stack/config.js'
+import { type OptionKinds, wrongOption } from '../option-kinds.js'
+import { checkNames, type MptcpStackOptions, optionError } from '../stack/config.js'
 import type { MptcpPathControl } from '../stack/path-control.js'
 import { Stack } from '../stack/stack.js'
 import { formatAddress, parseAddress } from '../wire/address.js'
@@ -25,6 +26,14 @@ export interface MptcpConnectOptions {
   plain?: boolean
 }
 
+const CONNECT_KINDS: OptionKinds<MptcpConnectOptions> = {
+  host: 'string',
+  port: 'number',
+  localAddress: 'string',
+  localPort: 'number',
+  plain: 'boolean',
+}
+
 export class MptcpStack {
   readonly #stack: Stack
   /** The BSD calls of this stack, for those who want descriptors, or virtual time. */
@@ -39,6 +48,7 @@ export class MptcpStack {
    * Opens a stack over its links, which it owns from now on. Errors: ERR_MPTCP_OPTION, ERR_MPTCP_CORE.
    */
   static async open(options: MptcpStackOptions): Promise<MptcpStack> {
+    checkNames(options)
     const { core } = options
     const loaded =
       typeof core === 'object'
@@ -81,9 +91,15 @@ export class MptcpStack {
     return this.#stack.connectionCount
   }
 
-  /** Opens a connection: a Duplex that emits 'connect', or 'error' with a code. */
+  /**
+   * Opens a connection: a Duplex that emits 'connect', or 'error' with a code. What is no option throws:
+   * ERR_MPTCP_OPTION.
+   */
   connect(options: MptcpConnectOptions, connected?: () => void): MptcpSocket {
+    const wrong = wrongOption(options, CONNECT_KINDS)
+    if (wrong !== null) throw optionError(wrong)
     const { host, port, localAddress, localPort, plain } = options
+    if (host === undefined) throw optionError('connect() needs a host')
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw optionError(`port must be from 1 to 65535, not ${port}`)
     }

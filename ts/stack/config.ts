@@ -9,6 +9,7 @@ import { type MptcpEndpointOptions, pathError } from '../mptcp/path-manager/endp
 import type { MptcpPathManager } from '../mptcp/path-manager/path-manager.js'
 import { DEFAULT_SCHEDULER, SCHEDULERS } from '../mptcp/scheduler/names.js'
 import type { MptcpSchedulerAlgorithm } from '../mptcp/scheduler/scheduler.js'
+import { type OptionKinds, wrongOption } from '../option-kinds.js'
 import type { Random } from '../random.js'
 import type { MptcpCongestionAlgorithm } from '../tcp/congestion/congestion-control.js'
 import { wrongAlgorithm } from '../tcp/congestion/guard.js'
@@ -171,8 +172,48 @@ function chooseCongestion(given: MptcpStackOptions['congestion']): MptcpCongesti
   return given
 }
 
+const OPTION_KINDS: OptionKinds<MptcpStackOptions> = {
+  links: 'list',
+  core: null,
+  memoryBytes: 'number',
+  maxActiveConnections: 'number',
+  clock: ['now', 'at', 'cancel', 'soon'],
+  random: ['uint32', 'float', 'bytes', 'below'],
+  pathManager: null,
+  endpoints: 'list',
+  checksum: 'boolean',
+  sendBufferBytes: 'number',
+  receiveBufferBytes: 'number',
+  coalesce: null,
+  coalesceKey: 'function',
+  congestion: null,
+  scheduler: null,
+  maxSubflows: 'number',
+  maxAddAddrAccepted: 'number',
+  allowJoinInitialAddress: 'boolean',
+  openTimeoutMs: 'number',
+  closeTimeoutMs: 'number',
+  finWithDataFin: 'boolean',
+  addAddrTimeoutMs: 'number',
+  blackholeTimeoutMs: 'number',
+  timestamps: 'boolean',
+  sack: 'boolean',
+  windowScaling: 'boolean',
+  fastOpen: 'number',
+  fastOpenKey: 'bytes',
+  synCookies: 'number',
+  ports: 'list',
+}
+
+/** Checks that each option is one, and of its kind: all that can be said before there is a core. */
+export function checkNames(options: MptcpStackOptions): void {
+  const wrong = wrongOption(options, OPTION_KINDS)
+  if (wrong !== null) throw optionError(wrong)
+}
+
 /** Checks the options and fills in the defaults; throws ERR_MPTCP_OPTION. */
 export function validate(options: MptcpStackOptions): StackConfig {
+  checkNames(options)
   if (!Array.isArray(options.links) || options.links.length === 0) {
     throw optionError('links must be a list of at least one link')
   }

@@ -25,6 +25,7 @@ import {
   userspace,
 } from '../mptcp/path-manager/path-manager.js'
 import type { Subflow } from '../mptcp/subflow.js'
+import { type OptionKinds, wrongOption } from '../option-kinds.js'
 import { formatAddress, parseAddress } from '../wire/address.js'
 import type { Agenda } from './agenda.js'
 import type { MptcpStackOptions, StackConfig } from './config.js'
@@ -36,6 +37,8 @@ export interface MptcpPathLimits {
   /** Addresses of the peer that are joined, 0 to 64. */
   addAddrAccepted: number
 }
+
+const LIMIT_KINDS: OptionKinds<MptcpPathLimits> = { subflows: 'number', addAddrAccepted: 'number' }
 
 /** A subflow by its ends; a port that is left out fits any. */
 export interface MptcpSubflowEnds {
@@ -193,6 +196,8 @@ export class MptcpPathControl {
 
   /** Sets the limits that are given; what is open already stays. Errors: ERR_MPTCP_OPTION. */
   setLimits(limits: Partial<MptcpPathLimits>): void {
+    const wrong = wrongOption<Partial<MptcpPathLimits>>(limits, LIMIT_KINDS)
+    if (wrong !== null) throw pathError('OPTION', wrong)
     const { subflows, addAddrAccepted } = limits
     for (const [value, most] of [
       [subflows ?? 0, 63],

@@ -2,18 +2,21 @@
 
 import type { Link } from '../link/link.js'
 import type { LocalPath } from '../mptcp/local-path.js'
+import { lacksFunction } from '../option-kinds.js'
 import { type IpAddress, parseAddress } from '../wire/address.js'
 import { optionError } from './config.js'
 
 /** One path for each address of each link. */
 export function makePaths(links: readonly Link[]): LocalPath[] {
-  return links.flatMap((link, index) =>
-    link.addresses.map((text) => {
+  return links.flatMap((link, index) => {
+    const wrong = lacksFunction(`links[${index}]`, link, ['open', 'send', 'flush', 'close'])
+    if (wrong !== null) throw optionError(wrong)
+    return link.addresses.map((text) => {
       const address = parseAddress(text)
       if (address === null) throw optionError(`link ${link.name}: '${text}' is not an IP address`)
       return makePath(link, index, address)
-    }),
-  )
+    })
+  })
 }
 
 /** The path of one address of a link. */

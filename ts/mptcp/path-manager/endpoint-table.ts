@@ -1,6 +1,7 @@
 // The endpoints of a stack, as `ip mptcp endpoint` keeps them: ids, what may not stand beside what, and the
 // order in which they are used.
 
+import { type OptionKinds, wrongOption } from '../../option-kinds.js'
 import { formatAddress, parseAddress } from '../../wire/address.js'
 import { type Endpoint, MAX_ENDPOINT_ID } from './endpoint.js'
 
@@ -22,6 +23,17 @@ export interface MptcpEndpointOptions {
   fullmesh?: boolean
   /** Open subflows from here to addresses that the peer announces. */
   laminar?: boolean
+}
+
+const ENDPOINT_KINDS: OptionKinds<MptcpEndpointOptions> = {
+  address: 'string',
+  id: 'number',
+  port: 'number',
+  subflow: 'boolean',
+  signal: 'boolean',
+  backup: 'boolean',
+  fullmesh: 'boolean',
+  laminar: 'boolean',
 }
 
 /** An endpoint as it stands: `implicit` if the stack made it to give an address an id. */
@@ -61,6 +73,8 @@ export class EndpointTable {
    * stack has made itself is replaced, and keeps its id.
    */
   add(options: MptcpEndpointOptions): Endpoint {
+    const wrong = wrongOption(options, ENDPOINT_KINDS)
+    if (wrong !== null) throw pathError('OPTION', `an endpoint: ${wrong}`)
     const parsed = parseAddress(options.address)
     if (parsed === null) {
       throw pathError('OPTION', `endpoint address '${options.address}' is not an IP address`)
