@@ -45,6 +45,7 @@ export { shortestLinger as mptcpShortestLinger } from './mptcp/scheduler/shortes
 export { type Random as MptcpRandom, SeededRandom as MptcpSeededRandom } from './random.js'
 export { MptcpBsd, type MptcpSocketAddress } from './socket/bsd.js'
 export { MPTCP_CONSTANTS, MPTCP_ERRNO, mptcpErrnoName } from './socket/constants.js'
+export type { MptcpControlMessage, MptcpExtendedError, MptcpMessage } from './socket/message.js'
 export type { MptcpInfo, MptcpInfoRequest } from './socket/mptcp-info.js'
 export { type MptcpListenOptions, MptcpServer } from './socket/mptcp-server.js'
 export {
@@ -53,8 +54,6 @@ export {
   type MptcpSubflowInfo,
 } from './socket/mptcp-socket.js'
 export { type MptcpConnectOptions, MptcpStack } from './socket/mptcp-stack.js'
-export type { MptcpControlMessage, MptcpMessage } from './socket/receive.js'
-export type { MptcpExtendedError } from './socket/zero-copy.js'
 export type { MptcpStackOptions } from './stack/config.js'
 export type {
   MptcpPathControl,

@@ -2,17 +2,10 @@
 // answered, after several with it were not, this host opens plain TCP for a while; longer each time, until
 // a handshake with MP_CAPABLE succeeds. RFC 8684 §3.7 leaves open how.
 
-import type { Context } from './context.js'
+import type { Blackhole, Context } from './context.js'
 
 /** Doublings of the time. */
 const MAX_DOUBLINGS = 6
-
-export interface Blackhole {
-  /** How often one was seen since MP_CAPABLE last got through. */
-  times: number
-  /** When it was seen last. */
-  seenAt: number
-}
 
 export function createBlackhole(): Blackhole {
   return { times: 0, seenAt: 0 }

@@ -2,16 +2,27 @@
 // numbers (IDSN = 0, first byte = 1). A plain TCP connection is this with one subflow and an infinite
 // mapping from byte 1.
 
+import type { MptcpCore } from '../core/core.js'
 import { queueEnd, queueHead } from '../core/records.js'
 import type { CongestionGroup } from '../tcp/congestion/group.js'
 import type { Fifo } from '../tcp/fifo.js'
 import type { TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
-import type { Context } from './context.js'
-import type { MptcpState } from './data-state.js'
 import type { PathManagerState } from './path-manager/path-state.js'
 import type { MptcpScheduler } from './scheduler/scheduler.js'
 import type { Subflow } from './subflow.js'
+
+/** RFC 8684 Appendix C. */
+export type MptcpState =
+  | 'M_CLOSED'
+  | 'M_INIT'
+  | 'M_ESTAB'
+  | 'M_FIN_WAIT_1'
+  | 'M_FIN_WAIT_2'
+  | 'M_CLOSE_WAIT'
+  | 'M_CLOSING'
+  | 'M_LAST_ACK'
+  | 'M_TIME_WAIT'
 
 /** AF_INET has the first, AF_INET6 the last unless it is IPV6_V6ONLY. */
 export type AddressFamilies = 'ipv4' | 'ipv6' | 'both'
@@ -219,24 +230,29 @@ export interface Connection {
   }
 }
 
+/** The core that a connection's queues lie in. */
+interface HasCore {
+  readonly core: MptcpCore
+}
+
 /** End of the data received in order: what a DATA_ACK tells, the DATA_FIN apart. */
-export function receivedEnd(context: Context, connection: Connection): number {
+export function receivedEnd(context: HasCore, connection: Connection): number {
   const { queue, emptyAt } = connection.rcv
   return queue === 0 ? emptyAt : queueEnd(context.core, queue)
 }
 
 /** The first data offset that the application has not read. */
-export function readOffset(context: Context, connection: Connection): number {
+export function readOffset(context: HasCore, connection: Connection): number {
   const { queue, emptyAt } = connection.rcv
   return queue === 0 ? emptyAt : queueHead(context.core, queue)
 }
 
 /** Bytes that the application can read now. */
-export function readableBytes(context: Context, connection: Connection): number {
+export function readableBytes(context: HasCore, connection: Connection): number {
   return receivedEnd(context, connection) - readOffset(context, connection)
 }
 
 /** The DATA_ACK: everything before it has arrived. */
-export function dataAck(context: Context, connection: Connection): number {
+export function dataAck(context: HasCore, connection: Connection): number {
   return receivedEnd(context, connection) + (connection.rcv.finReached ? 1 : 0)
 }

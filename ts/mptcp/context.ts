@@ -8,7 +8,6 @@ import type { MptcpCongestionAlgorithm } from '../tcp/congestion/congestion-cont
 import type { FastOpenCache } from '../tcp/fast-open.js'
 import type { IpAddress } from '../wire/address.js'
 import type { Segment } from '../wire/segment.js'
-import type { Blackhole } from './blackhole.js'
 import type { Connection } from './connection.js'
 import type { LocalPath } from './local-path.js'
 import type { Mapping } from './mapping.js'
@@ -60,6 +59,14 @@ export interface MptcpConfig {
   timestamps: boolean
   sack: boolean
   windowScaling: boolean
+}
+
+/** Whether paths swallow MP_CAPABLE (blackhole.ts). */
+export interface Blackhole {
+  /** How often one was seen since MP_CAPABLE last got through. */
+  times: number
+  /** When it was seen last. */
+  seenAt: number
 }
 
 export interface Context {

@@ -1,17 +1,6 @@
-// The states of the data level, RFC 8684 Appendix C, and the edges between them.
+// The edges between the states of the data level, RFC 8684 Appendix C.
 
-import type { Connection } from './connection.js'
-
-export type MptcpState =
-  | 'M_CLOSED'
-  | 'M_INIT'
-  | 'M_ESTAB'
-  | 'M_FIN_WAIT_1'
-  | 'M_FIN_WAIT_2'
-  | 'M_CLOSE_WAIT'
-  | 'M_CLOSING'
-  | 'M_LAST_ACK'
-  | 'M_TIME_WAIT'
+import type { Connection, MptcpState } from './connection.js'
 
 const EDGES: Record<MptcpState, readonly MptcpState[]> = {
   M_CLOSED: ['M_INIT'],

@@ -2,7 +2,7 @@
 // lie in a queue of their own, by subflow offset; they may come before, with, after or repeated on the
 // bytes that they map, and may not change.
 
-import type { Context } from './context.js'
+import type { MptcpCore } from '../core/core.js'
 
 /** What an option says. */
 export interface Announced {
@@ -36,6 +36,12 @@ export interface MappingQueue {
   readonly list: Mapping[]
 }
 
+/** Where a record's handle leads back to its mapping. */
+interface MappingHandles {
+  readonly core: MptcpCore
+  readonly extensions: (Mapping | null)[]
+}
+
 /** Bounded: a peer that sends mappings of data that never comes holds no more than this. */
 const MAX_MAPPINGS = 1024
 
@@ -45,7 +51,7 @@ export function createMappingQueue(): MappingQueue {
 
 /** Adds a mapping. `consumed`: the first subflow byte not yet passed up. */
 export function addMapping(
-  context: Context,
+  context: MappingHandles,
   queue: MappingQueue,
   announced: Announced,
   consumed: number,
@@ -96,7 +102,7 @@ export function mappingAt(queue: MappingQueue, offset: number): Mapping | undefi
 }
 
 /** Lets go of the mappings whose bytes have all been passed up. */
-export function dropConsumed(context: Context, queue: MappingQueue, consumed: number): void {
+export function dropConsumed(context: MappingHandles, queue: MappingQueue, consumed: number): void {
   const { list } = queue
   let count = 0
   while (count < list.length && list[count].end <= consumed) {
@@ -108,6 +114,6 @@ export function dropConsumed(context: Context, queue: MappingQueue, consumed: nu
 }
 
 /** Lets go of all: the subflow is gone, or fell back. */
-export function clearMappings(context: Context, queue: MappingQueue): void {
+export function clearMappings(context: MappingHandles, queue: MappingQueue): void {
   dropConsumed(context, queue, Number.POSITIVE_INFINITY)
 }

@@ -35,7 +35,7 @@ export function output(context: Context, connection: Connection, now: number): v
     // Also behind a FIN that has said it: as Linux.
     if (rcv.finAckOwed && isLive(subflow)) oweAckNow(subflow.tcb)
     sendAcks(context, connection, subflow, now)
-    noteWaiting(subflow.tcb, waitingFor(connection, subflow.tcb), now)
+    noteWaiting(subflow.tcb.chrono, waitingFor(connection, subflow.tcb), now)
     if (snd.nxt >= snd.end) noteAppLimited(subflow.tcb)
   }
   rcv.finAckOwed = false

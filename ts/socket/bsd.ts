@@ -19,10 +19,11 @@ import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
 import { ClosingConnections } from './closing-connections.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E, type MptcpErrnoName } from './constants.js'
 import { type BsdSocket, Descriptors, takeError } from './descriptors.js'
+import type { MptcpMessage } from './message.js'
 import type { MptcpInfoRequest } from './mptcp-info.js'
 import { getOption, setOption } from './options.js'
 import { queueBytes, readiness } from './readiness.js'
-import { type MptcpMessage, receive, receiveMessage } from './receive.js'
+import { receive, receiveMessage } from './receive.js'
 import { hasZeroCopyRoom, noteZeroCopy, zeroCopyArrivals } from './zero-copy.js'
 
 /** Address in text form and port. */

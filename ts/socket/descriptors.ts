@@ -6,10 +6,21 @@ import type { Listener } from '../stack/listener.js'
 import { createFastOpenSettings, type FastOpenSettings } from '../tcp/fast-open.js'
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
-import type { ZeroCopy } from './zero-copy.js'
 
 /** `deferred`: TCP_FASTOPEN_CONNECT, which sends its SYN with the first write. */
 export type BsdState = 'new' | 'listening' | 'deferred' | 'connecting' | 'connected' | 'failed'
+
+/** Writes with MSG_ZEROCOPY (zero-copy.ts). */
+export interface ZeroCopy {
+  /** Number of the next write. */
+  next: number
+  /** Ends of writes that are not acknowledged, in order; the first has number `next` - length. */
+  readonly ends: number[]
+  /** First of the numbers that wait to be told; -1 = none do. */
+  told: number
+  /** Notifications that have come in all. */
+  arrived: number
+}
 
 /** What stands behind a descriptor. */
 export interface BsdSocket {

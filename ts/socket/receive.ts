@@ -3,22 +3,9 @@
 import type { Stack } from '../stack/stack.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { type BsdSocket, takeError } from './descriptors.js'
+import type { MptcpControlMessage, MptcpMessage } from './message.js'
 import { inQueueHint } from './readiness.js'
-import { type MptcpExtendedError, readErrorQueue } from './zero-copy.js'
-
-/** One control message. */
-export interface MptcpControlMessage {
-  level: number
-  type: number
-  value: number | MptcpExtendedError
-}
-
-/** What recvmsg() fills in beside the bytes. */
-export interface MptcpMessage {
-  /** As of `read`. */
-  count: number
-  control: MptcpControlMessage[]
-}
+import { readErrorQueue } from './zero-copy.js'
 
 /** Copies received bytes to `target`: their number, 0 at the end of the data, or a negated errno. */
 export function receive(

@@ -5,7 +5,7 @@ import type { Subflow } from '../mptcp/subflow.js'
 import { settle } from '../tcp/chrono.js'
 import { pacingRate } from '../tcp/pacing.js'
 import { DELAYED_ACK_MS } from '../tcp/receive.js'
-import type { TcpState } from '../tcp/state.js'
+import type { TcpState } from '../tcp/tcb.js'
 import { RETRANSMITTING } from '../tcp/tcb.js'
 
 /** Linux's numbers of the states. */

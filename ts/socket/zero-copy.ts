@@ -4,28 +4,7 @@
 
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { BsdSocket } from './descriptors.js'
-import type { MptcpControlMessage, MptcpMessage } from './receive.js'
-
-/** Linux's struct sock_extended_err. */
-export interface MptcpExtendedError {
-  readonly ee_errno: number
-  readonly ee_origin: number
-  readonly ee_type: number
-  readonly ee_code: number
-  readonly ee_info: number
-  readonly ee_data: number
-}
-
-export interface ZeroCopy {
-  /** Number of the next write. */
-  next: number
-  /** Ends of writes that are not acknowledged, in order; the first has number `next` - length. */
-  readonly ends: number[]
-  /** First of the numbers that wait to be told; -1 = none do. */
-  told: number
-  /** Notifications that have come in all. */
-  arrived: number
-}
+import type { MptcpControlMessage, MptcpExtendedError, MptcpMessage } from './message.js'
 
 /** Bounded: writes that an application has in flight so; one more is refused with ENOBUFS, as by Linux. */
 const MOST_WRITES = 1024

@@ -93,7 +93,7 @@ export function ackArrives(
     reduceRate(tcb, newBytes, ack > before && recovery.lostBytes <= lostBefore)
   }
   if (newBytes > 0) {
-    const sample = endSample(tcb, newBytes, now)
+    const sample = endSample(tcb.rate, tcb.rtt.minMs, newBytes, now)
     tellAcknowledged(tcb, now, newBytes, sampleMs, ack > before, sample)
   }
   takeWindow(tcb, offset, ack, window)

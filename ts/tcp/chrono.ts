@@ -1,8 +1,6 @@
 // Where a sender's time goes, as TCP_INFO tells it: busy (something is queued or in flight), and of that
 // held back by the peer's window or by its own send buffer.
 
-import type { Tcb } from './tcb.js'
-
 /** What the sender waits for now. */
 export type Waiting = 'nothing' | 'network' | 'window' | 'buffer'
 
@@ -20,7 +18,7 @@ export function createChrono(): Chrono {
 }
 
 /** From `now` on the sender waits for `waiting`. */
-export function noteWaiting({ chrono }: Tcb, waiting: Waiting, now: number): void {
+export function noteWaiting(chrono: Chrono, waiting: Waiting, now: number): void {
   if (chrono.waiting === waiting) return
   settle(chrono, now)
   chrono.waiting = waiting

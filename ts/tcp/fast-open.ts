@@ -33,18 +33,6 @@ export function createFastOpenSettings(): FastOpenSettings {
   return { queue: 0, key: null, noCookie: false, connect: false }
 }
 
-/** What a SYN of a tcb says of Fast Open, and what became of it. */
-export interface FastOpen {
-  /** For our first SYN or SYN/ACK; null = no option. */
-  option: FastOpenOption | null
-  /** Bytes of data that our SYN carries. */
-  dataBytes: number
-  /** The peer's SYN was taken with its data: we may answer it before the handshake is done. */
-  accepted: boolean
-  /** All the data of the SYN, ours or the peer's, was taken. */
-  dataTaken: boolean
-}
-
 /** The first SYN, or SYN/ACK, of `tcb` will bear `option`. */
 export function offerFastOpen(tcb: Tcb, option: FastOpenOption | null): void {
   tcb.fastOpen = { option, dataBytes: 0, accepted: false, dataTaken: false }

@@ -49,7 +49,7 @@ export function synAckWasSent(tcb: Tcb, now: number): void {
     control: SYN,
     sentAt: now,
     marks: RETRANSMITTED,
-    flight: flightOf(tcb, now),
+    flight: flightOf(tcb.rate, tcb.sent.length === 0, now),
   })
   tcb.snd.nxt = 1
   tcb.timestamps.lastAckSent = 1

@@ -219,7 +219,7 @@ function book(
     control,
     sentAt: now,
     marks: 0,
-    flight: flightOf(tcb, now),
+    flight: flightOf(tcb.rate, tcb.sent.length === 0, now),
   }
   if (tcb.sent.length === 0) tcb.timers.waitingSince = now
   tcb.sent.push(segment)

@@ -2,8 +2,6 @@
 // Linux's tcp_rate.c. What arrived between the sending of a segment and its ACK, over the longer of the two
 // times that it took to send that much and to hear of it.
 
-import type { SentSegment, Tcb } from './tcb.js'
-
 /** How the delivery stood when a segment was sent; shared by all that left between the same two ACKs. */
 export interface Flight {
   /** Bytes known to have arrived (SYN and FIN count one), and when that was last heard of. */
@@ -13,6 +11,13 @@ export interface Flight {
   readonly firstSentAt: number
   /** There was less to send than cwnd allowed. */
   readonly isAppLimited: boolean
+}
+
+/** What a sample needs to know of a segment. */
+interface Measured {
+  readonly sentAt: number
+  readonly end: number
+  readonly flight: Flight
 }
 
 /** What a tcb keeps of it. */
@@ -72,10 +77,10 @@ const sample: RateSample = {
   priorDelivered: 0,
 }
 /** The newest segment that the ACK being taken delivers; null = none. */
-let newest: SentSegment | null = null
+let newest: Measured | null = null
 
 /** `segment` has arrived, by the ACK that is being taken. */
-export function sampleDelivered(segment: SentSegment): void {
+export function sampleDelivered(segment: Measured): void {
   if (
     newest === null ||
     segment.sentAt > newest.sentAt ||
@@ -85,8 +90,13 @@ export function sampleDelivered(segment: SentSegment): void {
   }
 }
 
-/** The ACK is taken: `bytes` have arrived by it. */
-export function endSample({ rate, rtt }: Tcb, bytes: number, now: number): RateSample {
+/** The ACK is taken: `bytes` have arrived by it. `minRttMs`: the shortest round trip that was seen. */
+export function endSample(
+  rate: DeliveryRate,
+  minRttMs: number,
+  bytes: number,
+  now: number,
+): RateSample {
   rate.flight = null
   rate.delivered += bytes
   if (rate.limitedUntil > 0 && rate.delivered > rate.limitedUntil) rate.limitedUntil = 0
@@ -107,7 +117,7 @@ export function endSample({ rate, rtt }: Tcb, bytes: number, now: number): RateS
   sample.priorDelivered = delivered
   const intervalMs = Math.max(sentAt - firstSentAt, now - deliveredAt)
   // Shorter than any round trip: of an original that was taken for lost, or of ACKs that were held back.
-  if (intervalMs <= 0 || intervalMs < rtt.minMs) return sample
+  if (intervalMs <= 0 || intervalMs < minRttMs) return sample
   sample.deliveredBytes = rate.delivered - delivered
   sample.intervalMs = intervalMs
   if (!isAppLimited || sample.deliveredBytes * rate.intervalMs >= rate.bytes * intervalMs) {
@@ -118,9 +128,9 @@ export function endSample({ rate, rtt }: Tcb, bytes: number, now: number): RateS
   return sample
 }
 
-/** The flight of a segment that leaves now. */
-export function flightOf({ rate, sent }: Tcb, now: number): Flight {
-  if (sent.length === 0) {
+/** The flight of a segment that leaves now, with nothing before it in flight if `isFirst`. */
+export function flightOf(rate: DeliveryRate, isFirst: boolean, now: number): Flight {
+  if (isFirst) {
     rate.firstSentAt = now
     rate.deliveredAt = now
     rate.flight = null

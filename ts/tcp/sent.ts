@@ -168,7 +168,7 @@ export function sentAgain(tcb: Tcb, segment: SentSegment, now: number): void {
 export function retransmitted(tcb: Tcb, segment: SentSegment, now: number): void {
   segment.marks |= RETRANSMITTING | RETRANSMITTED
   segment.sentAt = now
-  segment.flight = flightOf(tcb, now)
+  segment.flight = flightOf(tcb.rate, tcb.sent.length === 0, now)
   tcb.recovery.retransmitBytes += size(segment)
   tcb.recovery.sent += size(segment)
   tcb.stats.retransmits++

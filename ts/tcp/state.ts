@@ -1,20 +1,7 @@
-// The eleven states of RFC 9293 §3.3.2 and the edges between them. `setState` is the only writer.
+// The edges between the eleven states of RFC 9293 §3.3.2. `setState` is the only writer.
 
 import { joinGroup, leaveGroup } from './congestion/tell.js'
-import type { Tcb } from './tcb.js'
-
-export type TcpState =
-  | 'CLOSED'
-  | 'LISTEN'
-  | 'SYN-SENT'
-  | 'SYN-RECEIVED'
-  | 'ESTABLISHED'
-  | 'FIN-WAIT-1'
-  | 'FIN-WAIT-2'
-  | 'CLOSE-WAIT'
-  | 'CLOSING'
-  | 'LAST-ACK'
-  | 'TIME-WAIT'
+import type { Tcb, TcpState } from './tcb.js'
 
 /** Figure 5 of RFC 9293; every state may also go to CLOSED. */
 const EDGES: Record<TcpState, readonly TcpState[]> = {

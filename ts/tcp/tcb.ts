@@ -4,16 +4,29 @@
 
 import type { MptcpCore } from '../core/core.js'
 import type { Counters } from '../counters.js'
+import type { FastOpenOption } from '../wire/segment.js'
 import { type Chrono, createChrono } from './chrono.js'
 import type { MptcpCongestionControl } from './congestion/congestion-control.js'
 import type { CongestionGroup } from './congestion/group.js'
 import { newReno } from './congestion/newreno.js'
-import type { FastOpen } from './fast-open.js'
 import { Fifo } from './fifo.js'
 import { createDeliveryRate, type DeliveryRate, type Flight } from './rate.js'
 import { createRtt, type Rtt } from './rtt.js'
 import type { TcpSettings } from './settings.js'
-import type { TcpState } from './state.js'
+
+/** RFC 9293 §3.3.2. */
+export type TcpState =
+  | 'CLOSED'
+  | 'LISTEN'
+  | 'SYN-SENT'
+  | 'SYN-RECEIVED'
+  | 'ESTABLISHED'
+  | 'FIN-WAIT-1'
+  | 'FIN-WAIT-2'
+  | 'CLOSE-WAIT'
+  | 'CLOSING'
+  | 'LAST-ACK'
+  | 'TIME-WAIT'
 
 /**
  * Bytes queued for sending whose boundaries are kept: no segment straddles two chunks. To MPTCP a chunk
@@ -51,6 +64,18 @@ export interface SentSegment {
   marks: number
   /** How the delivery stood when it was sent. */
   flight: Flight
+}
+
+/** What a SYN of a tcb says of Fast Open, and what became of it. */
+export interface FastOpen {
+  /** For our first SYN or SYN/ACK; null = no option. */
+  option: FastOpenOption | null
+  /** Bytes of data that our SYN carries. */
+  dataBytes: number
+  /** The peer's SYN was taken with its data: we may answer it before the handshake is done. */
+  accepted: boolean
+  /** All the data of the SYN, ours or the peer's, was taken. */
+  dataTaken: boolean
 }
 
 export type AckOwed = 0 | 1 | 2

@@ -1,8 +1,7 @@
 // Calls that move data. What a script writes is zeros unless it gives a string; what it reads is counted,
 // and compared where it gives a string.
 
-import type { MptcpControlMessage } from '../../socket/receive.js'
-import type { MptcpExtendedError } from '../../socket/zero-copy.js'
+import type { MptcpControlMessage, MptcpExtendedError } from '../../socket/message.js'
 import { formatAddress } from '../../wire/address.js'
 import type { Expression } from '../language/ast.js'
 import { CONSTANTS } from '../language/constants.js'

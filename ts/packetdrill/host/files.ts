@@ -1,7 +1,7 @@
 // Files of the emulated host: /proc/sys, /proc/net/tcp, what a script's own commands wrote. Nothing of
 // the real host is read or written.
 
-import type { TcpState } from '../../tcp/state.js'
+import type { TcpState } from '../../tcp/tcb.js'
 import { addressBytes, type IpAddress } from '../../wire/address.js'
 import type { Host } from './host.js'
 import { CommandError } from './shell.js'
