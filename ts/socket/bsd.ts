@@ -1,38 +1,22 @@
 // The BSD socket calls over one stack, non-blocking: small integers for descriptors, a count or a
 // negated errno for an answer. `socket(AF_INET|AF_INET6, SOCK_STREAM, IPPROTO_MPTCP)` and
 // `socket(AF_MULTIPATH, SOCK_STREAM, 0)` open the same socket; IPPROTO_TCP opens one that is plain TCP.
+// What the calls do is in opening-calls.ts, send.ts, receive.ts, readiness.ts and options.ts.
 
-import {
-  type AddressFamilies,
-  type Connection,
-  EVENT_CLOSED,
-  EVENT_ESTABLISHED,
-} from '../mptcp/connection.js'
-import type { FastOpenWish } from '../mptcp/syn-data.js'
+import type { Connection } from '../mptcp/connection.js'
 import type { Stack } from '../stack/stack.js'
-import {
-  FAST_OPEN_ALL_LISTENERS,
-  FAST_OPEN_CLIENT,
-  FAST_OPEN_CLIENT_NO_COOKIE,
-} from '../tcp/fast-open.js'
-import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
+import { formatAddress } from '../wire/address.js'
 import { ClosingConnections } from './closing-connections.js'
-import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E, type MptcpErrnoName } from './constants.js'
-import { type BsdSocket, Descriptors, takeError } from './descriptors.js'
+import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
+import { type BsdSocket, Descriptors, type MptcpSocketAddress, takeError } from './descriptors.js'
 import type { MptcpMessage } from './message.js'
 import type { MptcpInfoRequest } from './mptcp-info.js'
+import { accept, bind, connect, listen, sendto } from './opening-calls.js'
 import { getOption, setOption } from './options.js'
 import { queueBytes, readiness } from './readiness.js'
 import { receive, receiveMessage } from './receive.js'
-import { hasZeroCopyRoom, noteZeroCopy, zeroCopyArrivals } from './zero-copy.js'
-
-/** Address in text form and port. */
-export interface MptcpSocketAddress {
-  address: string
-  port: number
-}
-
-const MAX_BACKLOG = 4096
+import { shutdown, write } from './send.js'
+import { zeroCopyArrivals } from './zero-copy.js'
 
 export class MptcpBsd {
   readonly #stack: Stack
@@ -67,84 +51,17 @@ export class MptcpBsd {
 
   /** Binds to an address of the stack ('0.0.0.0', '::' or '' = any) and a port (0 = any). */
   bind(fd: number, address: MptcpSocketAddress): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    if (socket.state !== 'new' || socket.localPort !== 0) return -E.EINVAL
-    const any = address.address === '' || address.address === '0.0.0.0' || address.address === '::'
-    const local = any ? null : parseAddress(address.address)
-    if (!any) {
-      if (local === null) return -E.EINVAL
-      if (!fits(socket, local)) return -E.EAFNOSUPPORT
-      const ours = this.#stack.paths.some(
-        (path) => formatAddress(path.address) === formatAddress(local),
-      )
-      if (!ours && !socket.settings.foreignAddress) return -E.EADDRNOTAVAIL
-    }
-    if (!Number.isInteger(address.port) || address.port < 0 || address.port > 65_535) {
-      return -E.EINVAL
-    }
-    socket.local = local
-    if (address.port === 0 && socket.settings.bindNoPort) return 0
-    const port = address.port === 0 ? this.#freePort(socket) : address.port
-    if (port === 0) return -E.EADDRINUSE
-    socket.localPort = port
-    return 0
+    return this.#with(fd, (socket) => bind(this.#stack, socket, address))
   }
 
   /** Starts to listen; `backlog` connections may wait. */
   listen(fd: number, backlog: number): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    if (socket.state !== 'new') return -E.EINVAL
-    if (socket.localPort === 0) socket.localPort = this.#freePort(socket)
-    const listener = this.#stack.listen(
-      socket.local,
-      socket.localPort,
-      Math.min(Math.max(1, backlog), MAX_BACKLOG),
-      socket.protocol === C.IPPROTO_TCP,
-      socket.settings.reusePort,
-    )
-    if (listener === null) return -E.EADDRINUSE
-    socket.listener = listener
-    listener.settings = socket.settings.tcp
-    listener.families = familiesOf(socket)
-    const { fastOpen } = socket.settings
-    if (fastOpen.queue === 0 && (this.#stack.config.fastOpen & FAST_OPEN_ALL_LISTENERS) !== 0) {
-      fastOpen.queue = listener.backlog
-    }
-    listener.fastOpen.settings = fastOpen
-    socket.state = 'listening'
-    listener.notify = () => socket.watcher?.()
-    return 0
+    return this.#with(fd, (socket) => listen(this.#stack, socket, backlog))
   }
 
   /** Takes an established connection off a listening socket: its descriptor, or EAGAIN. */
   accept(fd: number): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    if (socket.listener === null) return -E.EINVAL
-    const connection = socket.listener.ready.shift()
-    if (connection === undefined) return -E.EAGAIN
-    const family = socket.family
-    const accepted = this.#sockets.create(family, socket.protocol)
-    if (accepted === null) {
-      socket.listener.ready.unshift(connection)
-      return -E.ENOBUFS
-    }
-    Object.assign(accepted.settings, socket.settings, {
-      tcp: connection.settings,
-      fastOpen: { ...socket.settings.fastOpen },
-      remembered: socket.settings.remembered && new Map(socket.settings.remembered),
-    })
-    accepted.connection = connection
-    accepted.state = 'connected'
-    const initial = connection.subflows[0]
-    accepted.local = initial?.path.address ?? socket.local
-    accepted.localPort = socket.localPort
-    this.#stack.calls.set(connection, accepted.settings)
-    this.#stack.calls.accept(connection, (events) => this.#happened(accepted, events))
-    if (connection.state === 'M_CLOSED') this.#happened(accepted, EVENT_CLOSED)
-    return accepted.fd
+    return this.#with(fd, (socket) => accept(this.#stack, this.#sockets, socket))
   }
 
   /**
@@ -152,24 +69,7 @@ export class MptcpBsd {
    * TCP_FASTOPEN_CONNECT and a cookie 0: the SYN leaves with the first write.
    */
   connect(fd: number, address: MptcpSocketAddress): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    if (socket.state === 'deferred') return -E.EISCONN
-    if (!socket.settings.fastOpen.connect || socket.state !== 'new') {
-      return this.#open(socket, address)
-    }
-    const remote = parseAddress(address.address)
-    if (
-      remote !== null &&
-      fits(socket, remote) &&
-      (needsNoCookie(this.#stack, socket) ||
-        this.#stack.calls.hasFastOpenCookie(remote, socket.local))
-    ) {
-      socket.target = address
-      socket.state = 'deferred'
-      return 0
-    }
-    return this.#open(socket, address, { data: new Uint8Array(0), noCookie: false })
+    return this.#with(fd, (socket) => connect(this.#stack, socket, address))
   }
 
   /**
@@ -182,53 +82,7 @@ export class MptcpBsd {
     flags = 0,
     address: MptcpSocketAddress | null = null,
   ): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    const opens = (flags & C.MSG_FASTOPEN) !== 0
-    if (socket.state !== 'deferred' && !opens) return this.write(fd, bytes, flags)
-    if (opens && (this.#stack.config.fastOpen & FAST_OPEN_CLIENT) === 0) return -E.EOPNOTSUPP
-    const target = socket.target ?? address
-    if (target === null) return -E.EINVAL
-    if (socket.state === 'deferred') socket.state = 'new'
-    socket.target = null
-    const noCookie = needsNoCookie(this.#stack, socket)
-    const result = this.#open(socket, target, { data: bytes, noCookie })
-    if (result !== -E.EINPROGRESS || socket.connection === null) return result
-    return socket.connection.snd.end - 1 || result
-  }
-
-  #open(socket: BsdSocket, address: MptcpSocketAddress, fastOpen?: FastOpenWish): number {
-    if (socket.state === 'connecting') return -E.EALREADY
-    if (socket.state === 'connected') return -E.EISCONN
-    if (socket.state === 'listening') return -E.EOPNOTSUPP
-    if (socket.state === 'failed') return takeError(socket) || -E.ECONNABORTED
-    const remote = parseAddress(address.address)
-    if (remote === null || !(address.port > 0 && address.port <= 65_535)) return -E.EINVAL
-    if (!fits(socket, remote)) return -E.EAFNOSUPPORT
-    if (!this.#stack.paths.some((path) => path.address.family === remote.family)) {
-      return -E.ENETUNREACH
-    }
-    const connection = this.#stack.calls.connect(
-      remote,
-      address.port,
-      {
-        local: socket.local,
-        localPort: socket.localPort !== 0 ? socket.localPort : this.#portToConnect(socket),
-        plain: socket.protocol === C.IPPROTO_TCP,
-        settings: socket.settings.tcp,
-        families: familiesOf(socket),
-        fastOpen,
-      },
-      (events) => this.#happened(socket, events),
-    )
-    if (connection === null) return -E.ENOBUFS
-    socket.connection = connection
-    socket.state = 'connecting'
-    const initial = connection.subflows[0]
-    socket.local = initial.path.address
-    socket.localPort = initial.localPort
-    this.#stack.calls.set(connection, socket.settings)
-    return -E.EINPROGRESS
+    return this.#with(fd, (socket) => sendto(this.#stack, socket, bytes, flags, address))
   }
 
   /**
@@ -236,8 +90,7 @@ export class MptcpBsd {
    * MSG_PEEK leaves them, MSG_TRUNC drops them uncopied.
    */
   read(fd: number, target: Uint8Array, flags = 0): number {
-    const socket = this.#sockets.get(fd)
-    return socket === undefined ? -E.EBADF : receive(this.#stack, socket, target, flags)
+    return this.#with(fd, (socket) => receive(this.#stack, socket, target, flags))
   }
 
   /** As `read`, with control messages: TCP_CM_INQ where TCP_INQ was set. */
@@ -252,45 +105,16 @@ export class MptcpBsd {
    * `flags`: with MSG_MORE, a piece below a full segment waits for what follows; others mean nothing.
    */
   write(fd: number, bytes: Uint8Array, flags = 0): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    if (socket.state === 'deferred') return this.sendto(fd, bytes, flags)
-    const { connection } = socket
-    if (connection === null) return -E.EPIPE
-    const error = takeError(socket)
-    if (error !== 0) return error
-    if (socket.writeShut || connection.state === 'M_CLOSED') return -E.EPIPE
-    if (socket.state === 'connecting') {
-      this.#stack.calls.awaitRoom(connection)
-      return -E.EAGAIN
-    }
-    const zeroCopy =
-      (flags & C.MSG_ZEROCOPY) !== 0 && this.getsockopt(fd, C.SOL_SOCKET, C.SO_ZEROCOPY) === 1
-    if (zeroCopy && !hasZeroCopyRoom(socket)) return -E.ENOBUFS
-    const taken = this.#stack.calls.write(connection, bytes, {
-      more: (flags & C.MSG_MORE) !== 0,
-      endsRecord: (flags & C.MSG_EOR) !== 0,
-    })
-    if (zeroCopy && taken > 0) noteZeroCopy(socket, connection.snd.end)
-    return taken === 0 && bytes.length > 0 ? -E.EAGAIN : taken
+    return this.#with(fd, (socket) =>
+      socket.state === 'deferred'
+        ? sendto(this.#stack, socket, bytes, flags, null)
+        : write(this.#stack, socket, bytes, flags),
+    )
   }
 
   /** SHUT_WR ends our data (DATA_FIN), SHUT_RD drops what comes. */
   shutdown(fd: number, how: number): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    const { connection } = socket
-    if (connection === null || socket.state !== 'connected') return -E.ENOTCONN
-    if (how !== C.SHUT_RD && how !== C.SHUT_WR && how !== C.SHUT_RDWR) return -E.EINVAL
-    if (how !== C.SHUT_RD && !socket.writeShut) {
-      socket.writeShut = true
-      this.#stack.calls.shutSending(connection)
-    }
-    if (how !== C.SHUT_WR && !socket.readShut) {
-      socket.readShut = true
-      this.#stack.calls.shutReceiving(connection)
-    }
-    return 0
+    return this.#with(fd, (socket) => shutdown(this.#stack, socket, how))
   }
 
   /**
@@ -298,19 +122,19 @@ export class MptcpBsd {
    * seconds, makes it an abort (RFC 9293 §3.10.4, RFC 8684 §3.5).
    */
   close(fd: number): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    this.#sockets.delete(fd)
-    socket.watcher = null
-    if (socket.listener !== null) this.#stack.unlisten(socket.listener)
-    const { connection } = socket
-    if (connection === null) return 0
-    const { calls } = this.#stack
-    const unread = connection.state !== 'M_CLOSED' && calls.readableBytes(connection) > 0
-    if (socket.settings.linger === 0 || (unread && !socket.readShut)) calls.abort(connection)
-    else calls.close(connection)
-    this.#closing.letGo(connection)
-    return 0
+    return this.#with(fd, (socket) => {
+      this.#sockets.delete(fd)
+      socket.watcher = null
+      if (socket.listener !== null) this.#stack.unlisten(socket.listener)
+      const { connection } = socket
+      if (connection === null) return 0
+      const { calls } = this.#stack
+      const unread = connection.state !== 'M_CLOSED' && calls.readableBytes(connection) > 0
+      if (socket.settings.linger === 0 || (unread && !socket.readShut)) calls.abort(connection)
+      else calls.close(connection)
+      this.#closing.letGo(connection)
+      return 0
+    })
   }
 
   /** Connections that were closed here and have not ended on the wire; those in TIME-WAIT have. */
@@ -325,17 +149,15 @@ export class MptcpBsd {
 
   /** Ends the connection at once, with MP_FASTCLOSE and RSTs, and gives the descriptor back. */
   abort(fd: number): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    socket.settings.linger = 0
-    return this.close(fd)
+    return this.#with(fd, (socket) => {
+      socket.settings.linger = 0
+      return this.close(fd)
+    })
   }
 
   /** What can be done now, among POLLIN, POLLOUT, POLLERR, POLLHUP and POLLRDHUP; EBADF. */
   poll(fd: number): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    return readiness(this.#stack, socket)
+    return this.#with(fd, (socket) => readiness(this.#stack, socket))
   }
 
   /** Messages that the error queue has been given so far: for edge-triggered questions. */
@@ -352,16 +174,15 @@ export class MptcpBsd {
 
   /** SIOCINQ, SIOCOUTQ or SIOCOUTQNSD: bytes to be read, not acknowledged, not sent; or an errno. */
   ioctl(fd: number, request: number): number {
-    const socket = this.#sockets.get(fd)
-    return socket === undefined ? -E.EBADF : queueBytes(this.#stack, socket, request)
+    return this.#with(fd, (socket) => queueBytes(this.#stack, socket, request))
   }
 
   /** Calls `watcher` at the end of each turn in which something happened to the socket. */
   watch(fd: number, watcher: (() => void) | null): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    socket.watcher = watcher
-    return 0
+    return this.#with(fd, (socket) => {
+      socket.watcher = watcher
+      return 0
+    })
   }
 
   /** The watcher is called once more, in a scope of its own, though nothing new has happened. */
@@ -380,20 +201,20 @@ export class MptcpBsd {
     name: number,
     request?: MptcpInfoRequest,
   ): number | string | object {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    if (level === C.SOL_SOCKET && name === C.SO_ERROR) return Math.abs(takeError(socket))
-    return getOption(this.#stack, socket, level, name, request)
+    return this.#with(fd, (socket) => {
+      if (level === C.SOL_SOCKET && name === C.SO_ERROR) return Math.abs(takeError(socket))
+      return getOption(this.#stack, socket, level, name, request)
+    })
   }
 
   setsockopt(fd: number, level: number, name: number, value: number | string): number {
-    const socket = this.#sockets.get(fd)
-    if (socket === undefined) return -E.EBADF
-    const result = setOption(this.#stack, socket, level, name, value)
-    if (result === 0 && socket.connection !== null) {
-      this.#stack.calls.set(socket.connection, socket.settings)
-    }
-    return result
+    return this.#with(fd, (socket) => {
+      const result = setOption(this.#stack, socket, level, name, value)
+      if (result === 0 && socket.connection !== null) {
+        this.#stack.calls.set(socket.connection, socket.settings)
+      }
+      return result
+    })
   }
 
   getsockname(fd: number): MptcpSocketAddress | null {
@@ -427,47 +248,9 @@ export class MptcpBsd {
     return this.#sockets.size
   }
 
-  /** A port to listen on or to bind, within IP_LOCAL_PORT_RANGE. */
-  #freePort(socket: BsdSocket): number {
-    return this.#stack.freePort(socket.settings.portRange)
+  /** `call` with what stands behind `fd`; EBADF if nothing does. */
+  #with<Answer>(fd: number, call: (socket: BsdSocket) => Answer): Answer | number {
+    const socket = this.#sockets.get(fd)
+    return socket === undefined ? -E.EBADF : call(socket)
   }
-
-  /** 0: any that is free towards the peer. */
-  #portToConnect(socket: BsdSocket): number {
-    const [first, last] = socket.settings.portRange
-    return first === 0 && last === 0 ? 0 : this.#freePort(socket)
-  }
-
-  #happened(socket: BsdSocket, events: number): void {
-    const { connection } = socket
-    if (connection === null) return
-    if (events & EVENT_ESTABLISHED && socket.state === 'connecting') socket.state = 'connected'
-    if (events & EVENT_CLOSED) {
-      const failed = socket.state === 'connecting'
-      if (failed) socket.state = 'failed'
-      const name = connection.error ?? (failed ? 'ECONNREFUSED' : null)
-      if (name !== null) socket.error = E[name as MptcpErrnoName] ?? E.ECONNRESET
-    }
-    socket.watcher?.()
-  }
-}
-
-/** Whether its SYN carries data even where no cookie is known. */
-function needsNoCookie(stack: Stack, socket: BsdSocket): boolean {
-  return (
-    socket.settings.fastOpen.noCookie || (stack.config.fastOpen & FAST_OPEN_CLIENT_NO_COOKIE) !== 0
-  )
-}
-
-/** What subflows a socket of this family may have; AF_MULTIPATH has both. */
-function familiesOf(socket: BsdSocket): AddressFamilies {
-  if (socket.family === C.AF_INET) return 'ipv4'
-  return socket.family === C.AF_INET6 && socket.settings.v6Only ? 'ipv6' : 'both'
-}
-
-/** Whether an address may be used with a socket of this family. */
-function fits(socket: BsdSocket, address: IpAddress): boolean {
-  if (socket.family === C.AF_INET) return address.family === 4
-  if (socket.family === C.AF_INET6) return address.family === 6 || !socket.settings.v6Only
-  return true
 }

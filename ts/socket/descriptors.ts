@@ -7,6 +7,12 @@ import { createFastOpenSettings, type FastOpenSettings } from '../tcp/fast-open.
 import { createTcpSettings, type TcpSettings } from '../tcp/settings.js'
 import type { IpAddress } from '../wire/address.js'
 
+/** Address in text form and port. */
+export interface MptcpSocketAddress {
+  address: string
+  port: number
+}
+
 /** `deferred`: TCP_FASTOPEN_CONNECT, which sends its SYN with the first write. */
 export type BsdState = 'new' | 'listening' | 'deferred' | 'connecting' | 'connected' | 'failed'
 
@@ -32,7 +38,7 @@ export interface BsdSocket {
   local: IpAddress | null
   localPort: number
   /** Where a deferred connect() goes. */
-  target: { address: string; port: number } | null
+  target: MptcpSocketAddress | null
   connection: Connection | null
   listener: Listener | null
   /** The error that the next call, or SO_ERROR, reports once. */

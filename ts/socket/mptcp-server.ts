@@ -3,8 +3,9 @@
 import { EventEmitter } from 'node:events'
 import { type OptionKinds, wrongOption } from '../option-kinds.js'
 import { optionError } from '../stack/config.js'
-import type { MptcpBsd, MptcpSocketAddress } from './bsd.js'
+import type { MptcpBsd } from './bsd.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
+import type { MptcpSocketAddress } from './descriptors.js'
 import { MptcpSocket, socketError } from './mptcp-socket.js'
 
 export interface MptcpListenOptions {
