@@ -1,11 +1,19 @@
-// What the peer announces, and which of it the default path manager uses: limits on both sides, ids, ports,
+// What the peer announces, takes back and prefers, and which of it the default path manager uses: limits on both sides, ids, ports,
 // addresses that are nobody's, joins that are denied. RFC 8684 §3.1, §3.2, §3.4.
 
 import { describe, expect, it } from 'vitest'
 import { parseAddress } from '../../../ts/wire/address.js'
-import { ADD_ADDR, MP_CAPABLE, MP_TCPRST, REMOVE_ADDR } from '../../../ts/wire/mptcp-options.js'
+import {
+  ADD_ADDR,
+  type AddAddrOption,
+  MP_CAPABLE,
+  MP_PRIO,
+  MP_TCPRST,
+  REMOVE_ADDR,
+} from '../../../ts/wire/mptcp-options.js'
 import { BACKENDS } from '../../contract/cores.js'
 import type { Conversation } from '../../harness/conversation.js'
+import { addAddressHmac, dss } from '../../harness/peer.js'
 import {
   answerJoin,
   capable,
@@ -26,6 +34,121 @@ import { addAddr, echoes } from './says.js'
 const joins = (c: Conversation) => c.sendsAll().filter(({ flags }) => flags === 'S')
 const says = (c: Conversation, text: string, id: number, port = 0): void =>
   c.receives({ seq: 1, ack: 1, mptcp: [addAddr(c, text, id, port)] })
+
+const OTHER = Uint8Array.of(10, 0, 2, 2)
+
+/** The peer's ADD_ADDR of 10.0.2.2, or what `spec` says of it. */
+function addAddrWith(c: Conversation, spec: Partial<AddAddrOption> = {}): AddAddrOption {
+  const { peer, stack } = c.keys
+  const id = spec.addressId ?? 5
+  const address = spec.address ?? OTHER
+  return {
+    subtype: ADD_ADDR,
+    echo: false,
+    addressId: id,
+    address,
+    port: null,
+    hmac: addAddressHmac(peer.key, stack!.key, id, address, spec.port ?? 0),
+    ...spec,
+  }
+}
+
+describe.each(BACKENDS)('addresses on the wire, %s core', (core) => {
+  it('an ADD_ADDR with the right HMAC is echoed without HMAC', () => {
+    const c = established({ core })
+    c.receives({ seq: 1, ack: 1, mptcp: [addAddrWith(c)] })
+    c.sends({
+      mptcp: [{ subtype: ADD_ADDR, echo: true, addressId: 5, address: OTHER, hmac: null }],
+    })
+    expect(c.stack.counters.AddAddr).toBe(1)
+  })
+
+  it('an ADD_ADDR with a wrong HMAC is dropped and counted', () => {
+    const c = established({ core, role: 'client' })
+    c.receives({ seq: 1, ack: 1, mptcp: [addAddrWith(c, { hmac: new Uint8Array(8) })] })
+    c.sendsNothing()
+    expect(c.stack.counters.AddAddrHMacFailure).toBe(1)
+  })
+
+  it('the port is part of the HMAC', () => {
+    const c = established({ core })
+    const right = addAddrWith(c, { port: 8080 })
+    c.receives({ seq: 1, ack: 1, mptcp: [{ ...right, port: 8081 }] })
+    c.sendsNothing()
+    c.receives({ seq: 1, ack: 1, mptcp: [right] })
+    c.sends({ mptcp: [{ echo: true, port: 8080 }] })
+    expect(c.stack.counters.PortAdd).toBe(1)
+  })
+
+  it('an IPv6 address is taken as well', () => {
+    const c = established({ core })
+    const address = new Uint8Array(16).fill(0x20)
+    c.receives({ seq: 1, ack: 1, mptcp: [addAddrWith(c, { address })] })
+    c.sends({ mptcp: [{ echo: true, address }] })
+  })
+
+  it('an ADD_ADDR that comes again is echoed again', () => {
+    const c = established({ core })
+    for (let i = 0; i < 2; i++) {
+      c.receives({ seq: 1, ack: 1, mptcp: [addAddrWith(c)] })
+      c.sends({ mptcp: [{ echo: true }] })
+    }
+    expect(c.stack.counters.AddAddr).toBe(2)
+  })
+
+  it('no more addresses are joined than allowed, and all are echoed', () => {
+    const c = established({ core, role: 'client', stack: { maxAddAddrAccepted: 2 } })
+    for (let id = 1; id <= 4; id++) {
+      const address = Uint8Array.of(10, 0, 1, 10 + id)
+      c.receives({ seq: 1, ack: 1, mptcp: [addAddrWith(c, { addressId: id, address })] })
+    }
+    const said = c.sendsAll()
+    expect(said.filter((each) => each.flags === 'S')).toHaveLength(2)
+    expect(c.stack.counters).toMatchObject({ AddAddr: 4, EchoAddTx: 4, MPJoinSynTx: 2 })
+  })
+
+  it('the opener joins an address that was announced', () => {
+    const c = established({ core, role: 'client', links: 2 })
+    c.receives({ seq: 1, ack: 1, mptcp: [addAddrWith(c)] })
+    const said = c.sendsAll()
+    const syn = said.find((each) => each.flags === 'S')!
+    expect(syn.link).toBe(1)
+    expect(syn.mptcp).toMatchObject([{ phase: 'SYN', token: c.keys.peer.token }])
+  })
+
+  it('the other side does not join: it waits to be joined', () => {
+    const c = established({ core, links: 2 })
+    c.receives({ seq: 1, ack: 1, mptcp: [addAddrWith(c)] })
+    expect(c.sendsAll().some((each) => each.flags.includes('S'))).toBe(false)
+  })
+
+  it('REMOVE_ADDR ends the subflows to that address, and only those', () => {
+    const c = established({ core })
+    joined(c, { port: 41_001, addressId: 2 })
+    const other = joined(c, { port: 41_002, addressId: 3 })
+    c.receives({ seq: 1, ack: 1, mptcp: [{ subtype: REMOVE_ADDR, addressIds: [3, 9] }] })
+    const resets = c.sendsAll().filter((each) => each.flags.includes('R'))
+    expect(resets.map((each) => each.peer)).toEqual([other])
+    expect(c.connection.subflows).toHaveLength(2)
+    expect(c.stack.counters).toMatchObject({ RmAddr: 2, RmSubflow: 0 })
+  })
+
+  it('MP_PRIO makes the subflow that carries it a backup, and a working one again', () => {
+    const c = established({ core })
+    const peer = joined(c)
+    const prio = (backup: boolean) => ({ subtype: MP_PRIO, backup, addressId: null }) as const
+    c.receives({ seq: 1, ack: 1, mptcp: [prio(true)] })
+    expect(c.subflow().remoteBackup).toBe(true)
+    expect(c.subflow(peer).remoteBackup).toBe(false)
+    c.writes(10)
+    c.sends({ peer, length: 10 })
+    c.receives({ seq: 1, ack: 11, mptcp: [dss({ ack: 11 })] }, peer)
+    c.receives({ seq: 1, ack: 1, mptcp: [prio(false)] })
+    c.receives({ seq: 1, ack: 11, mptcp: [prio(true)] }, peer)
+    c.writes(10)
+    c.sends({ peer: c.peer, length: 10 })
+  })
+})
 
 describe.each(BACKENDS)('announced addresses, %s core', (core) => {
   it('a listener joins none unless it was told how many', () => {

@@ -7,9 +7,9 @@ import type {
   MptcpSchedulerAlgorithm,
   MptcpSchedulerData,
   MptcpSchedulerSubflow,
-} from '../../ts/mptcp/scheduler/scheduler.js'
-import { BACKENDS } from '../contract/cores.js'
-import { connectPair, finish, runToEnd, subflowBytes, transfer, world } from '../stack/world.js'
+} from '../../../ts/mptcp/scheduler/scheduler.js'
+import { BACKENDS } from '../../contract/cores.js'
+import { connectPair, finish, runToEnd, subflowBytes, transfer, world } from '../../stack/world.js'
 
 const PATHS = [
   { rate: 10e6, delay: 5 },
