@@ -1,5 +1,5 @@
 // The README's JavaScript examples and the files of examples/ run as they stand, each in a process of
-// its own, on the built package.
+// its own, on the built package; what docs/socket-api.md shows of the latter stands in them.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -12,9 +12,13 @@ function run(args: string[], input?: string) {
   return spawnSync(process.execPath, args, { cwd: root, input, encoding: 'utf8', timeout: 30_000 })
 }
 
-const examples = [...readFileSync(`${root}/README.md`, 'utf8').matchAll(/```js\n(.*?)```/gs)].map(
-  (match) => match[1],
-)
+/** The JavaScript that a page shows. */
+function jsBlocks(page: string): string[] {
+  const text = readFileSync(`${root}/${page}`, 'utf8')
+  return [...text.matchAll(/```js\n(.*?)```/gs)].map((match) => match[1]!)
+}
+
+const examples = jsBlocks('README.md')
 
 describe('the README', () => {
   test('is tested on a built package', () => {
@@ -38,6 +42,17 @@ describe('the README', () => {
 })
 
 describe('examples/', () => {
+  test('hold what docs/socket-api.md shows', () => {
+    const files = readdirSync(`${root}/examples`)
+    const texts = files.map((file) => readFileSync(`${root}/examples/${file}`, 'utf8'))
+    const shown = jsBlocks('docs/socket-api.md')
+    expect(shown).toHaveLength(2)
+    for (const block of shown) {
+      expect(texts.some((text) => text.includes(block))).toBe(true)
+      expect(block.split('\n').length).toBeLessThan(25)
+    }
+  })
+
   test.each(readdirSync(`${root}/examples`))('%s runs', (file) => {
     const result = run([`${root}/examples/${file}`])
     expect(result.stderr).toBe('')
