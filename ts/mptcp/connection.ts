@@ -166,7 +166,6 @@ export interface Connection {
     windowOwed: boolean
     /** The application has shut its receiving side: data is acknowledged and dropped. */
     shut: boolean
-    fallbackDelta: number
   }
 
   readonly reinjections: Reinjection[]

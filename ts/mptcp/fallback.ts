@@ -5,7 +5,7 @@ import type { CounterName } from '../counters.js'
 import { firstPending } from '../tcp/receive.js'
 import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
-import { clearMappings } from './mapping.js'
+import { mapInfinitely } from './mapping.js'
 import type { Subflow } from './subflow.js'
 
 /**
@@ -26,12 +26,10 @@ export function fallBack(
   subflow.confirmed = true
   subflow.failDeadline = Number.POSITIVE_INFINITY
   subflow.pendingOptions.length = 0
-  clearMappings(context, subflow.mappings)
 
   // Receiving: the next subflow byte is the next data byte.
-  if (!subflow.tcb.rcv.released && wasMptcp) {
-    connection.rcv.fallbackDelta = receivedEnd(context, connection) - firstPending(subflow.tcb)
-  }
+  const shift = receivedEnd(context, connection) - firstPending(subflow.tcb)
+  mapInfinitely(context, subflow.mappings, shift)
   // Sending: chunks already given to the subflow keep their place; what follows continues them.
   // A DATA_FIN that was sent took no byte of the subflow.
   const mapped = Math.min(connection.snd.nxt, connection.snd.end)

@@ -28,6 +28,7 @@ import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from 
 import type { Context } from './context.js'
 import { setMptcpState } from './data-state.js'
 import { fallBack } from './fallback.js'
+import { dataOffsetAt } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
 import { joinAckVerdict, joinSynAckArrived } from './mp-join.js'
 import { dataAckArrives, fastcloseArrives, takeOptions } from './option-input.js'
@@ -320,7 +321,7 @@ function finReached(
     fallbackArrives(context, connection, subflow)
   }
   if (connection.mode === 'fallback') {
-    if (rcv.fin < 0) rcv.fin = subflow.tcb.rcv.fin + rcv.fallbackDelta
+    if (rcv.fin < 0) rcv.fin = dataOffsetAt(subflow.mappings.list[0], subflow.tcb.rcv.fin)
     return
   }
   // Nothing more comes on it, so nothing more goes: the data left on it is repeated by its TCP. Once the

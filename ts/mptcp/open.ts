@@ -116,7 +116,6 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       measuredAt: options.now,
       windowOwed: false,
       shut: false,
-      fallbackDelta: 0,
     },
     reinjections: [],
     timers: {
@@ -247,6 +246,7 @@ export function openSubflow(
     remoteAddressId: options.remoteAddressId,
     localNonce: context.random.uint32(),
     backup: options.backup,
+    plain: connection.mode === 'fallback',
   })
   if (subflow.kind === 'initial') noteInitial(connection, subflow)
   connection.subflows = connection.subflows.concat(subflow)
