@@ -128,9 +128,7 @@ export interface Connection {
     /** Reinjections, and their bytes. */
     retransmits: number
     bytesRetransmitted: number
-    /** Subflow offset -> data offset of the infinite mapping, once fallen back. */
-    fallbackDelta: number
-    /** An infinite mapping must still be sent (§3.7). */
+    /** In plain TCP: an infinite mapping must still be sent (§3.7). */
     infiniteMappingOwed: boolean
   }
 

@@ -31,9 +31,6 @@ export function fallBack(
   const shift = receivedEnd(context, connection) - firstPending(subflow.tcb)
   mapInfinitely(context, subflow.mappings, shift)
   // Sending: chunks already given to the subflow keep their place; what follows continues them.
-  // A DATA_FIN that was sent took no byte of the subflow.
-  const mapped = Math.min(connection.snd.nxt, connection.snd.end)
-  connection.snd.fallbackDelta = mapped - subflow.tcb.snd.end
   // To a peer that has seen our mappings, bytes without one say nothing: it must be told (§3.7).
   if (wasMptcp && connection.snd.nxt > 1) connection.snd.infiniteMappingOwed = true
   connection.reinjections.length = 0

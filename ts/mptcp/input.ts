@@ -182,9 +182,11 @@ function subflowAcked(
 function fallbackArrives(context: Context, connection: Connection, subflow: Subflow): void {
   const { snd } = connection
   const { tcb } = subflow
+  // What it was given ends at the same place in both; a DATA_FIN that was sent took no byte of it.
+  const shift = Math.min(snd.nxt, snd.end) - tcb.snd.end
   // Plain TCP's window may shrink (RFC 9293 §3.8.6), where MPTCP's may not.
-  snd.right = tcb.snd.right + snd.fallbackDelta
-  dataAckArrives(context, connection, tcb.snd.una + snd.fallbackDelta)
+  snd.right = tcb.snd.right + shift
+  dataAckArrives(context, connection, tcb.snd.una + shift)
 }
 
 /** A valid RST: this subflow is gone, with MP_FASTCLOSE the connection. */

@@ -97,7 +97,6 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       recordEnds: [],
       retransmits: 0,
       bytesRetransmitted: 0,
-      fallbackDelta: 0,
       infiniteMappingOwed: false,
     },
     rcv: {
