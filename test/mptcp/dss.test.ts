@@ -394,6 +394,37 @@ describe.each(BACKENDS)('DSS checksums, %s core', (core) => {
     expect(c.connection).toMatchObject({ mode: 'fallback', snd: { una: 101 } })
   })
 
+  it('a failed subflow that ends once there is another is reset, and the other goes on', () => {
+    const c = established(withChecksums)
+    const [first] = c.peers
+    c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
+    c.sendsAll()
+    const other = joined(c)
+    c.receives({ flags: 'F.', seq: 101, ack: 1 }, first)
+    isReset(c, 6)
+    expect(c.connection).toMatchObject({ mode: 'mptcp', state: 'M_ESTAB' })
+    c.reads(0)
+    c.receives(
+      { seq: 1, ack: 1, data: 100, mptcp: [summed(c, map(1, 1, 100), pattern(1, 100))] },
+      other,
+    )
+    c.reads(100)
+  })
+
+  it('so is one that is plain TCP to its peer', () => {
+    const c = established(withChecksums)
+    const [first] = c.peers
+    c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
+    c.receives({ seq: 101, ack: 1, mptcp: [{ subtype: MP_FAIL, dsnHigh: 0, dsnLow: 0 }] })
+    c.reads(100)
+    c.writes(30)
+    c.sendsAll()
+    joined(c)
+    c.receives({ seq: 101, ack: 31 }, first)
+    isReset(c, 6)
+    expect(c.connection).toMatchObject({ mode: 'mptcp', state: 'M_ESTAB' })
+  })
+
   it('a MP_FAIL that is never answered ends the subflow', () => {
     const c = established(withChecksums)
     c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
