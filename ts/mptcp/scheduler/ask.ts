@@ -157,6 +157,10 @@ function decide({ scheduling }: Connection): unknown {
     if (each.bytes === 0) continue
     const bytes = Math.min(each.bytes, shown[place].usableBytes)
     const share = { subflow: behind[place], bytes }
+    // In plain TCP it would say the same bytes again as the next ones.
+    if (shares.some((other) => other.subflow === share.subflow)) {
+      return wrongAnswer('schedule() names a subflow twice')
+    }
     // The one that sends it now comes first.
     if (bytes > 0 && shares.length > 0 && shares[0].bytes === 0) shares.unshift(share)
     else shares.push(share)
