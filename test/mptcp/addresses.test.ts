@@ -125,6 +125,15 @@ describe.each(BACKENDS)('addresses, %s core', (core) => {
     expect(c.stack.counters.EchoAdd).toBe(1)
   })
 
+  it('so does a fallback, and no deadline of it stays behind', () => {
+    const { conversation: c } = announced(core)
+    c.receives({ seq: 1, ack: 1, data: 50 })
+    expect(c.connection.mode).toBe('fallback')
+    c.sends({ ack: 51, mptcp: [] })
+    c.sendsNothingFor(60_000)
+    expect(c.connection.agenda.deadline).toBe(Number.POSITIVE_INFINITY)
+  })
+
   it('REMOVE_ADDR ends the subflows to that address, and only those', () => {
     const c = established({ core })
     joined(c, { port: 41_001, addressId: 2 })

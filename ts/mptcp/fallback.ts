@@ -34,8 +34,10 @@ export function fallBack(
   // To a peer that has seen our mappings, bytes without one say nothing: it must be told (§3.7).
   if (wasMptcp && connection.snd.nxt > 1) connection.snd.infiniteMappingOwed = true
   connection.reinjections.length = 0
-  const { timers } = connection
+  const { timers, pathManager } = connection
   timers.retransmit = Number.POSITIVE_INFINITY
   timers.dataFin = Number.POSITIVE_INFINITY
+  // What was announced is not said again.
+  for (const each of pathManager.announcements) each.deadline = Number.POSITIVE_INFINITY
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
 }
