@@ -119,6 +119,8 @@ export class Conversation {
   readonly #outbox: Sent[] = []
   readonly #start = this.clock.now()
   readonly #free: Record<string, number>
+  /** From subflow to data, by the infinite mapping that the stack has sent. */
+  #infiniteShift = 0
 
   constructor(options: ConversationOptions = {}) {
     const { links = 1, mtu = 1500, seed = 1 } = options
@@ -333,10 +335,12 @@ export class Conversation {
     const mapping = said.mptcp.find((option) => option.subtype === DSS)
     const capable = said.mptcp.some((option) => option.subtype === MP_CAPABLE)
     let offset = said.seq
-    if (mapping?.subtype === DSS && mapping.dsn !== null && mapping.length > 0) {
-      offset = mapping.dsn + said.seq - mapping.ssn
+    if (mapping?.subtype === DSS && mapping.dsn !== null) {
+      const shift = mapping.dsn - mapping.ssn
+      if (mapping.length === 0) this.#infiniteShift = shift
+      offset += shift
     } else if (!capable && this.connection?.mode === 'fallback') {
-      offset = said.seq + this.connection.snd.fallbackDelta
+      offset += this.#infiniteShift
     }
     const want = pattern(offset, said.length)
     expect(Buffer.compare(said.data, want), `payload at data offset ${offset}`).toBe(0)

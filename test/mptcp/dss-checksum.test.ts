@@ -138,6 +138,50 @@ describe.each(BACKENDS)('DSS checksums, %s core', (core) => {
     })
   })
 
+  it('a mapping behind the MP_FAIL that made it plain TCP maps nothing any more', () => {
+    const c = established({ ...withChecksums, timestamps: false })
+    c.writes(100)
+    c.sendsAll()
+    const fail = { subtype: MP_FAIL, dsnHigh: 0, dsnLow: 0 } as const
+    const beside = dss({ dsn: 1, ssn: 1, length: 50, checksum: 0x1111 })
+    c.receives({ seq: 1, ack: 101, data: 50, mptcp: [fail, beside] })
+    c.receives({ seq: 51, ack: 101, data: pattern(51, 50) })
+    expect(c.sendsAll().map((each) => each.flags)).not.toContain('R.')
+    c.reads(100)
+    expect(c.connection).toMatchObject({ mode: 'fallback', snd: { una: 101 } })
+  })
+
+  it('a failed subflow that ends once there is another is reset, and the other goes on', () => {
+    const c = established(withChecksums)
+    const [first] = c.peers
+    c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
+    c.sendsAll()
+    const other = joined(c)
+    c.receives({ flags: 'F.', seq: 101, ack: 1 }, first)
+    isReset(c, 6)
+    expect(c.connection).toMatchObject({ mode: 'mptcp', state: 'M_ESTAB' })
+    c.reads(0)
+    c.receives(
+      { seq: 1, ack: 1, data: 100, mptcp: [summed(c, map(1, 1, 100), pattern(1, 100))] },
+      other,
+    )
+    c.reads(100)
+  })
+
+  it('so is one that is plain TCP to its peer', () => {
+    const c = established(withChecksums)
+    const [first] = c.peers
+    c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })
+    c.receives({ seq: 101, ack: 1, mptcp: [{ subtype: MP_FAIL, dsnHigh: 0, dsnLow: 0 }] })
+    c.reads(100)
+    c.writes(30)
+    c.sendsAll()
+    joined(c)
+    c.receives({ seq: 101, ack: 31 }, first)
+    isReset(c, 6)
+    expect(c.connection).toMatchObject({ mode: 'mptcp', state: 'M_ESTAB' })
+  })
+
   it('a MP_FAIL that is never answered ends the subflow', () => {
     const c = established(withChecksums)
     c.receives({ seq: 1, ack: 1, data: 100, mptcp: [{ ...map(1, 1, 100), checksum: 0x1111 }] })

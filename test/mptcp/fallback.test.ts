@@ -19,6 +19,36 @@ describe.each(BACKENDS)('an infinite mapping, %s core', (core) => {
     c.reads(200)
   })
 
+  it('and where it is the last of two, the data goes on where it stands in both directions', () => {
+    const c = established({ core })
+    const last = joined(c)
+    const map = dss({ ack: 1, dsn: 1, ssn: 1, length: 60 })
+    c.receives({ seq: 1, ack: 1, data: 60, mptcp: [map] })
+    c.receives({ seq: 1, ack: 1, mptcp: [dss({ ack: 1 })] }, last)
+    c.writes(100)
+    c.sendsAll()
+    const used = c.peers.find((each) => each !== last)!
+    c.receives({ seq: 61, ack: 101, mptcp: [dss({ ack: 101 })] }, used)
+    c.receives({ flags: 'R', seq: 61 }, used)
+    expect(c.connection.subflows).toHaveLength(1)
+    const infinite = dss({ ack: 101, dsn: 61, ssn: 1, length: 0 })
+    c.receives({ seq: 1, ack: 1, data: pattern(61, 50), mptcp: [infinite] }, last)
+    c.sendsAll()
+    expect(c.connection.mode).toBe('fallback')
+    c.reads(110)
+    c.writes(40)
+    c.sends({ peer: last, seq: 1, length: 40, mptcp: [{ dsn: 101, ssn: 1, length: 0 }] })
+    c.receives({ seq: 51, ack: 41 }, last)
+    expect(c.connection.snd).toMatchObject({
+      una: 141,
+      right: 141 + c.connection.subflows[0]!.tcb.snd.right - 41,
+    })
+    c.writes(30)
+    c.sends({ peer: last, seq: 41, length: 30, mptcp: [] })
+    c.receives({ flags: 'F.', seq: 51, ack: 71 }, last)
+    expect(c.connection).toMatchObject({ rcv: { fin: 111, finReached: true }, snd: { una: 171 } })
+  })
+
   it('an infinite mapping where two subflows work resets the one that carries it', () => {
     const c = established({ core })
     const peer = joined(c)

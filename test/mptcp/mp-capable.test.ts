@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { SeededRandom } from '../../ts/random.js'
-import { MP_CAPABLE } from '../../ts/wire/mptcp-options.js'
+import { MP_CAPABLE, MP_PRIO } from '../../ts/wire/mptcp-options.js'
 import { BACKENDS } from '../contract/cores.js'
 import { dss, keyed } from '../harness/peer.js'
 import {
@@ -168,6 +168,17 @@ describe.each(BACKENDS)('MP_CAPABLE, %s core', (core) => {
     c.reads(50)
     c.writes(10)
     c.sends({ length: 10, mptcp: [] })
+  })
+
+  it('a FIN without any option and no DSS before it does as well: what no mapping explained is the data', () => {
+    const c = established({ core })
+    const prio = { subtype: MP_PRIO, backup: false, addressId: null } as const
+    c.receives({ seq: 1, ack: 1, data: 50, mptcp: [prio] })
+    c.reads(0)
+    c.receives({ flags: 'F.', seq: 51, ack: 1 })
+    expect(c.connection.fallbackReason).toBe('DssFallback')
+    c.reads(50)
+    expect(c.connection.state).toBe('M_CLOSE_WAIT')
   })
 
   it('the SYN asks for MPTCP, and the third ACK proves both keys', () => {

@@ -119,7 +119,7 @@ export function abort(connection: Connection, error: string | null): void {
 
 /** A subflow is gone: its data goes to the others, its memory back. */
 export function subflowGone(context: Context, connection: Connection, subflow: Subflow): void {
-  if (connection.mode === 'mptcp') reinjectAll(connection, subflow)
+  reinjectAll(connection, subflow)
   subflowEnded(connection, subflow)
   connection.ended.push(recordOf(subflow))
   if (connection.ended.length > ENDED_KEPT) connection.ended.shift()

@@ -137,9 +137,7 @@ export interface Connection {
     /** Reinjections, and their bytes. */
     retransmits: number
     bytesRetransmitted: number
-    /** Subflow offset -> data offset of the infinite mapping, once fallen back. */
-    fallbackDelta: number
-    /** An infinite mapping must still be sent (§3.7). */
+    /** In plain TCP: an infinite mapping must still be sent (§3.7). */
     infiniteMappingOwed: boolean
   }
 
@@ -177,7 +175,6 @@ export interface Connection {
     windowOwed: boolean
     /** The application has shut its receiving side: data is acknowledged and dropped. */
     shut: boolean
-    fallbackDelta: number
   }
 
   readonly reinjections: Reinjection[]

@@ -5,7 +5,7 @@ import type { CounterName } from '../counters.js'
 import { firstPending } from '../tcp/receive.js'
 import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
-import { clearMappings } from './mapping.js'
+import { mapInfinitely } from './mapping.js'
 import type { Subflow } from './subflow.js'
 
 /**
@@ -26,21 +26,18 @@ export function fallBack(
   subflow.confirmed = true
   subflow.failDeadline = Number.POSITIVE_INFINITY
   subflow.pendingOptions.length = 0
-  clearMappings(context, subflow.mappings)
 
   // Receiving: the next subflow byte is the next data byte.
-  if (!subflow.tcb.rcv.released && wasMptcp) {
-    connection.rcv.fallbackDelta = receivedEnd(context, connection) - firstPending(subflow.tcb)
-  }
+  const shift = receivedEnd(context, connection) - firstPending(subflow.tcb)
+  mapInfinitely(context, subflow.mappings, shift)
   // Sending: chunks already given to the subflow keep their place; what follows continues them.
-  // A DATA_FIN that was sent took no byte of the subflow.
-  const mapped = Math.min(connection.snd.nxt, connection.snd.end)
-  connection.snd.fallbackDelta = mapped - subflow.tcb.snd.end
   // To a peer that has seen our mappings, bytes without one say nothing: it must be told (§3.7).
   if (wasMptcp && connection.snd.nxt > 1) connection.snd.infiniteMappingOwed = true
   connection.reinjections.length = 0
-  const { timers } = connection
+  const { timers, pathManager } = connection
   timers.retransmit = Number.POSITIVE_INFINITY
   timers.dataFin = Number.POSITIVE_INFINITY
+  // What was announced is not said again.
+  for (const each of pathManager.announcements) each.deadline = Number.POSITIVE_INFINITY
   if (connection.localToken !== 0) context.tokens.delete(connection.localToken)
 }

@@ -1,6 +1,7 @@
 // One segment of one subflow: TCP first, then the MPTCP options of an acceptable segment, then what can
 // be passed up. RFC 8684 §3. Leaves notes in the state; output.ts pays them.
 
+import type { CounterName } from '../counters.js'
 import { closeSending, resetArrived } from '../tcp/close.js'
 import { segmentArrives } from '../tcp/input.js'
 import {
@@ -28,6 +29,7 @@ import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from 
 import type { Context } from './context.js'
 import { setMptcpState } from './data-state.js'
 import { fallBack } from './fallback.js'
+import { dataOffsetAt } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
 import { joinAckVerdict, joinSynAckArrived } from './mp-join.js'
 import { dataAckArrives, fastcloseArrives, takeOptions } from './option-input.js'
@@ -168,22 +170,43 @@ function subflowAcked(
   }
   // After a failed checksum Linux is plain TCP before its infinite mapping has reached us.
   if (subflow.checksumsVoid) {
-    fallBack(context, connection, subflow, 'DSSCorruptionFallback')
+    becomePlain(context, connection, subflow, 'DSSCorruptionFallback')
     return
   }
   // Never once another subflow may have carried data.
   if (connection.snd.una === 1 + subflow.synDataSent && connection.nextSubflowId === 1) {
-    fallBack(context, connection, subflow, 'DssFallback')
+    becomePlain(context, connection, subflow, 'DssFallback')
   }
+}
+
+/**
+ * To the peer this subflow is plain TCP: so it is here, with what was kept, if it is the only one. Where there are
+ * others it is of no use.
+ */
+function becomePlain(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  counter: CounterName,
+): void {
+  if (subflow.kind === 'join' || connection.subflows.length > 1) {
+    subflow.resetOwed = RESET_MIDDLEBOX
+    return
+  }
+  fallBack(context, connection, subflow, counter)
+  fallbackArrives(context, connection, subflow)
+  deliver(context, connection, subflow)
 }
 
 /** In plain TCP the subflow's own ACK and window are the data level's. */
 function fallbackArrives(context: Context, connection: Connection, subflow: Subflow): void {
   const { snd } = connection
   const { tcb } = subflow
+  // What it was given ends at the same place in both; a DATA_FIN that was sent took no byte of it.
+  const shift = Math.min(snd.nxt, snd.end) - tcb.snd.end
   // Plain TCP's window may shrink (RFC 9293 §3.8.6), where MPTCP's may not.
-  snd.right = tcb.snd.right + snd.fallbackDelta
-  dataAckArrives(context, connection, tcb.snd.una + snd.fallbackDelta)
+  snd.right = tcb.snd.right + shift
+  dataAckArrives(context, connection, tcb.snd.una + shift)
 }
 
 /** A valid RST: this subflow is gone, with MP_FASTCLOSE the connection. */
@@ -254,12 +277,8 @@ function unmapped(
     return
   }
   if (bare && first) {
-    if (subflow.kind === 'initial' && connection.subflows.length === 1) {
-      const reason = subflow.checksumsVoid ? 'DSSCorruptionFallback' : 'MPCapableDataFallback'
-      fallBack(context, connection, subflow, reason)
-      fallbackArrives(context, connection, subflow)
-      deliver(context, connection, subflow)
-    } else subflow.resetOwed = RESET_MIDDLEBOX
+    const reason = subflow.checksumsVoid ? 'DSSCorruptionFallback' : 'MPCapableDataFallback'
+    becomePlain(context, connection, subflow, reason)
     return
   }
   if (pendingBytes(subflow.tcb) >= connection.rcv.buffer) {
@@ -302,11 +321,7 @@ function finReached(
 ): void {
   const { rcv } = connection
   // The end of a stream in which a mapping failed: what is kept is all that will come.
-  if (hasFailed(subflow)) {
-    fallBack(context, connection, subflow, 'DSSCorruptionFallback')
-    fallbackArrives(context, connection, subflow)
-    deliver(context, connection, subflow)
-  }
+  if (hasFailed(subflow)) becomePlain(context, connection, subflow, 'DSSCorruptionFallback')
   // The peer ends it without ever having sent a DSS: to it this is plain TCP (our third ACK was lost, or
   // its options were).
   if (
@@ -316,11 +331,10 @@ function finReached(
     !subflow.sawDss &&
     segment.options.mptcp.length === 0
   ) {
-    fallBack(context, connection, subflow, 'DssFallback')
-    fallbackArrives(context, connection, subflow)
+    becomePlain(context, connection, subflow, 'DssFallback')
   }
   if (connection.mode === 'fallback') {
-    if (rcv.fin < 0) rcv.fin = subflow.tcb.rcv.fin + rcv.fallbackDelta
+    if (rcv.fin < 0) rcv.fin = dataOffsetAt(subflow.mappings.list[0], subflow.tcb.rcv.fin)
     return
   }
   // Nothing more comes on it, so nothing more goes: the data left on it is repeated by its TCP. Once the

@@ -32,8 +32,8 @@ export type MappingVerdict =
   | 'MAPPING_TOO_MANY'
 
 export interface MappingQueue {
-  /** Ascending and disjoint. */
-  readonly list: Mapping[]
+  /** Ascending and disjoint; in plain TCP, one that is infinite. */
+  list: Mapping[]
 }
 
 /** Where a record's handle leads back to its mapping. */
@@ -45,8 +45,28 @@ interface MappingHandles {
 /** Bounded: a peer that sends mappings of data that never comes holds no more than this. */
 const MAX_MAPPINGS = 1024
 
-export function createMappingQueue(): MappingQueue {
-  return { list: [] }
+/** `plain`: the subflow's bytes are the data from byte 1. */
+export function createMappingQueue(plain: boolean): MappingQueue {
+  return { list: plain ? [infiniteMapping(0)] : [] }
+}
+
+/** All bytes of the subflow, those that were passed up before as well: its offset 0 is data offset `shift`. */
+function infiniteMapping(shift: number): Mapping {
+  return {
+    start: 0,
+    end: Number.POSITIVE_INFINITY,
+    dataOffset: shift,
+    checksum: null,
+    dataFin: false,
+    handle: 0,
+    verified: true,
+  }
+}
+
+/** Whatever comes from now on is the data, moved by `shift`; other mappings do not count any more. */
+export function mapInfinitely(context: MappingHandles, queue: MappingQueue, shift: number): void {
+  clearMappings(context, queue)
+  queue.list = [infiniteMapping(shift)]
 }
 
 /** Adds a mapping. `consumed`: the first subflow byte not yet passed up. */
@@ -101,6 +121,11 @@ export function mappingAt(queue: MappingQueue, offset: number): Mapping | undefi
   return undefined
 }
 
+/** The data offset of a subflow offset that lies in `mapping`. */
+export function dataOffsetAt(mapping: Mapping, offset: number): number {
+  return mapping.dataOffset + (offset - mapping.start)
+}
+
 /** Lets go of the mappings whose bytes have all been passed up. */
 export function dropConsumed(context: MappingHandles, queue: MappingQueue, consumed: number): void {
   const { list } = queue
@@ -113,7 +138,7 @@ export function dropConsumed(context: MappingHandles, queue: MappingQueue, consu
   if (count > 0) list.splice(0, count)
 }
 
-/** Lets go of all: the subflow is gone, or fell back. */
+/** Lets go of all. */
 export function clearMappings(context: MappingHandles, queue: MappingQueue): void {
   dropConsumed(context, queue, Number.POSITIVE_INFINITY)
 }

@@ -64,7 +64,6 @@ export function synAckArrived(
   takeFlags(connection, option)
   takeRemoteKey(context, connection, option.senderKey)
   connection.mode = 'mptcp'
-  subflow.confirmed = true
 }
 
 /**
@@ -88,8 +87,6 @@ export function thirdAckArrived(
   subflow: Subflow,
   segment: Segment,
 ): void {
-  subflow.confirmed = true
-  if (connection.mode === 'fallback') return
   const option = mpCapableOf(segment)
   if (option === null || option.senderKey === null) {
     fallBack(context, connection, subflow, 'MPCapableFallbackACK')

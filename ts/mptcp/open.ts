@@ -98,7 +98,6 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       recordEnds: [],
       retransmits: 0,
       bytesRetransmitted: 0,
-      fallbackDelta: 0,
       infiniteMappingOwed: false,
     },
     rcv: {
@@ -118,7 +117,6 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       keyFailed: false,
       windowOwed: false,
       shut: false,
-      fallbackDelta: 0,
     },
     reinjections: [],
     timers: {
@@ -249,6 +247,7 @@ export function openSubflow(
     remoteAddressId: options.remoteAddressId,
     localNonce: context.random.uint32(),
     backup: options.backup,
+    plain: connection.mode === 'fallback',
   })
   if (subflow.kind === 'initial') noteInitial(connection, subflow)
   connection.subflows = connection.subflows.concat(subflow)

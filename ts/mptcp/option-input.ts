@@ -184,7 +184,8 @@ function takeMapping(
   subflow: Subflow,
   announced: Announced,
 ): void {
-  if (subflow.tcb.rcv.released) return
+  // An option that stands before this one may have made it plain TCP.
+  if (subflow.tcb.rcv.released || connection.mode !== 'mptcp') return
   const { start, checksum } = announced
   if (start < 1 + subflow.synDataReceived || (connection.checksum && checksum === null)) {
     context.counters.DSSNoMatchTCP++

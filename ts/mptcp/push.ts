@@ -51,11 +51,11 @@ export function pump(
   now: number,
 ): void {
   const { tcb, path } = subflow
-  limits.optionBytes = connection.mode === 'fallback' ? 0 : DATA_OPTION_BYTES
+  const isPlain = connection.mode === 'fallback'
+  limits.optionBytes = isPlain ? 0 : DATA_OPTION_BYTES
   // Deviates: RFC 8684 §3.3.5 keeps to each subflow's own window as well; as Linux, the connection's counts on
   // every subflow, since it is one buffer.
-  limits.window =
-    connection.mode === 'fallback' ? fallbackEdge(connection) : Number.POSITIVE_INFINITY
+  limits.window = isPlain ? tcb.snd.right : Number.POSITIVE_INFINITY
   limits.limit = path.limit
   limits.leastBurst = context.config.leastBurst
   limits.slowStartAfterIdle = context.config.slowStartAfterIdle
@@ -64,11 +64,6 @@ export function pump(
     emit(context, connection, subflow, outgoing, now)
     outgoing = nextSegment(tcb, now, limits)
   }
-}
-
-/** In plain TCP the data window is the subflow's, moved by the infinite mapping. */
-function fallbackEdge(connection: Connection): number {
-  return connection.snd.right - connection.snd.fallbackDelta
 }
 
 /** Gives data to subflows for as long as the peer's window and the scheduler's answers allow. */
@@ -153,8 +148,7 @@ function pieceLength(
     length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
   }
   // One segment of plain TCP that has room for the infinite mapping.
-  const isInfinite = connection.mode === 'fallback' && connection.snd.infiniteMappingOwed
-  if (isInfinite) length = Math.min(length, mss)
+  if (connection.snd.infiniteMappingOwed) length = Math.min(length, mss)
   if (length > mss) {
     // Full segments; the last, partial one rides along where it need not wait.
     const isEnd = !again && start + length === recordEnd(connection, start)

@@ -33,7 +33,7 @@ import { type Connection, EVENT_READABLE, readOffset, receivedEnd } from './conn
 import type { Context } from './context.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
 import { rest } from './idle.js'
-import { dropConsumed, type Mapping, mappingAt } from './mapping.js'
+import { dataOffsetAt, dropConsumed, type Mapping, mappingAt } from './mapping.js'
 import type { Subflow } from './subflow.js'
 
 export type DeliverVerdict =
@@ -61,12 +61,6 @@ export function deliver(
     const head = queueHead(core, queue)
     const end = queueEnd(core, queue)
     if (head === end) break
-    if (connection.mode === 'fallback') {
-      const record = core.kernel.mptcp_queue_pop(queue, end - head)
-      if (record === 0) break
-      insert(context, connection, subflow, record, head + connection.rcv.fallbackDelta, 0)
-      continue
-    }
     const mapping = mappingAt(subflow.mappings, head)
     if (mapping === undefined) {
       verdict = 'NO_MAPPING'
@@ -91,10 +85,9 @@ export function deliver(
       }
       mapping.verified = true
     }
-    const record = core.kernel.mptcp_queue_pop(queue, mapping.end - head)
+    const record = core.kernel.mptcp_queue_pop(queue, Math.min(mapping.end, end) - head)
     if (record === 0) break
-    const offset = mapping.dataOffset + (head - mapping.start)
-    insert(context, connection, subflow, record, offset, mapping.handle)
+    insert(context, connection, subflow, record, dataOffsetAt(mapping, head), mapping.handle)
   }
   dropConsumed(context, subflow.mappings, firstPending(subflow.tcb))
   return verdict
@@ -359,29 +352,20 @@ export function isNextInOrder(
   if (offset > subflow.tcb.rcv.nxt) return false
   const end = receivedEnd(context, connection)
   if (end !== readOffset(context, connection)) return false
-  switch (connection.mode) {
-    case 'undecided':
-      return true
-    case 'fallback':
-      return offset + connection.rcv.fallbackDelta <= end
-    case 'mptcp': {
-      const { synDataReceived } = subflow
-      const mapping = mappingAt(subflow.mappings, offset)
-      if (mapping !== undefined) return mapping.dataOffset + (offset - mapping.start) <= end
-      return segment.options.mptcp.some(
-        (option) =>
-          (option.subtype === MP_CAPABLE && option.dataLength !== null) ||
-          (option.subtype === DSS &&
-            option.dsnBytes !== 0 &&
-            mappedOffset(context, connection, option) +
-              (offset - synDataReceived) -
-              offsetOf(option.ssn, 0, offset - synDataReceived) <=
-              end),
-      )
-    }
-    default:
-      return connection.mode satisfies never
-  }
+  if (connection.mode === 'undecided') return true
+  const mapping = mappingAt(subflow.mappings, offset)
+  if (mapping !== undefined) return dataOffsetAt(mapping, offset) <= end
+  const { synDataReceived } = subflow
+  return segment.options.mptcp.some(
+    (option) =>
+      (option.subtype === MP_CAPABLE && option.dataLength !== null) ||
+      (option.subtype === DSS &&
+        option.dsnBytes !== 0 &&
+        mappedOffset(context, connection, option) +
+          (offset - synDataReceived) -
+          offsetOf(option.ssn, 0, offset - synDataReceived) <=
+          end),
+  )
 }
 
 /** The data offset that a DSS's mapping starts at; below 1 where no honest peer can be. */

@@ -83,7 +83,6 @@ export function subflowTimedOut(
   subflow: Subflow,
   now: number,
 ): void {
-  if (connection.mode !== 'mptcp') return
   const others = connection.subflows.some(
     (other) => other !== subflow && canCarryData(other) && !other.stale,
   )

@@ -80,6 +80,8 @@ export interface SubflowOptions {
   remoteAddressId: number
   localNonce: number
   backup: boolean
+  /** Plain TCP from byte 1. */
+  plain: boolean
 }
 
 export function createSubflow(options: SubflowOptions): Subflow {
@@ -104,7 +106,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     thirdAckTries: 0,
     stale: false,
     staleProbeDeadline: Number.POSITIVE_INFINITY,
-    mappings: createMappingQueue(),
+    mappings: createMappingQueue(options.plain),
     sawDss: false,
     pendingOptions: [],
     resetOwed: null,

@@ -49,11 +49,7 @@ export function connectionDeadline(connection: Connection): number {
       subflow.failDeadline,
     )
   }
-  // Of a connection that fell back nothing is announced any more, and no deadline may stay behind.
-  if (connection.mode === 'mptcp' && connection.pathManager.announcements.length > 0) {
-    deadline = Math.min(deadline, announceDeadline(connection))
-  }
-  return deadline
+  return Math.min(deadline, announceDeadline(connection))
 }
 
 /** The timeout of the data level: that of the slowest subflow. */
@@ -175,7 +171,7 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     const ended = isForsaken(connection) || snd.una > snd.fin
     abort(connection, ended ? null : 'ETIMEDOUT')
   }
-  if (connection.mode === 'mptcp') announceDue(context, connection, now)
+  announceDue(context, connection, now)
 }
 
 function fireSubflow(

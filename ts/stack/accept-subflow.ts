@@ -45,6 +45,7 @@ export function acceptSubflow(
     remoteAddressId: remoteId,
     localNonce: context.random.uint32(),
     backup: own.backup,
+    plain: connection.mode === 'fallback',
   })
   if (kind === 'initial') noteInitial(connection, subflow)
   synArrives(tcb, syn, now)

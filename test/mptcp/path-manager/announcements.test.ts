@@ -37,6 +37,15 @@ describe.each(BACKENDS)('announcing an address, %s core', (core) => {
     c.sendsNothingFor(60_000)
     expect(c.stack.counters.EchoAdd).toBe(1)
   })
+
+  it('so does a fallback, and no deadline of it stays behind', () => {
+    const { conversation: c } = announced(core)
+    c.receives({ seq: 1, ack: 1, data: 50 })
+    expect(c.connection.mode).toBe('fallback')
+    c.sends({ ack: 51, mptcp: [] })
+    c.sendsNothingFor(60_000)
+    expect(c.connection.agenda.deadline).toBe(Number.POSITIVE_INFINITY)
+  })
 })
 
 /** A server of two addresses that has announced the second. */

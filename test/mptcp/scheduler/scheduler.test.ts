@@ -145,6 +145,7 @@ describe.each(BACKENDS)('a scheduler, %s core', (core) => {
     ],
     ['answers nothing at all', () => undefined],
     ['names a subflow of its own making', () => [{ subflow: { id: 0 }, bytes: 1 }]],
+    ['names one twice', (subflows) => [0, 0].map((i) => ({ subflow: subflows[i], bytes: 1000 }))],
     ['gives what is no number', (subflows) => [{ subflow: subflows[0], bytes: Number.NaN }]],
     ['gives less than nothing', (subflows) => [{ subflow: subflows[0], bytes: -1 }]],
     ['gives what is no answer', () => [null]],
@@ -176,6 +177,23 @@ describe.each(BACKENDS)('a scheduler, %s core', (core) => {
     }
     expect(w.client.counters.SchedulerFault).toBe(1)
     expect(warn).toHaveBeenCalledTimes(1)
+    warn.mockRestore()
+    finish(w)
+  })
+
+  it('cannot make plain TCP say anything twice', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const w = world({
+      both: { core },
+      client: {
+        scheduler: algorithm((subflows, data) =>
+          [0, 0].flatMap(() => [...toFirst(subflows, data)]),
+        ),
+      },
+    })
+    const pair = connectPair(w, { up: 50_000, down: 100, plain: true })
+    runToEnd(w, pair)
+    pair.server.check()
     warn.mockRestore()
     finish(w)
   })

@@ -166,6 +166,8 @@ function decide({ scheduler }: Connection): unknown {
     if (!(each.bytes >= 0)) return wrongAnswer(`schedule() gives ${each.bytes} bytes`)
     if (each.bytes === 0) continue
     const bytes = Math.min(each.bytes, shown[place].usableBytes)
+    // In plain TCP it would say the same bytes again as the next ones.
+    if (isNamed(behind[place])) return wrongAnswer('schedule() names a subflow twice')
     const share = shareAt(shares.length, behind[place], bytes)
     // The one that sends it now comes first.
     if (bytes > 0 && shares.length > 0 && shares[0].bytes === 0) shares.unshift(share)
@@ -178,6 +180,11 @@ function decide({ scheduler }: Connection): unknown {
 /** Measured: setting `length` costs 30 ns, whatever it was. */
 function empty(list: unknown[], length: number): void {
   while (list.length > length) list.pop()
+}
+
+function isNamed(subflow: Subflow): boolean {
+  for (const share of shares) if (share.subflow === subflow) return true
+  return false
 }
 
 function shareAt(place: number, subflow: Subflow, bytes: number): Share {

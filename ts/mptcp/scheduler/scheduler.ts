@@ -59,8 +59,8 @@ export interface MptcpScheduler {
    * means that the data waits, until something happens on the connection. What is not taken is asked for again
    * at once.
    *
-   * Asked in the stack's turn. One that throws, or answers what is no answer (a foreign subflow, a number that
-   * is none, nothing for longer than a timeout while nothing is in flight), is replaced by the default for that
+   * Asked in the stack's turn. One that throws, or answers what is no answer (a foreign subflow, one twice, a number
+   * that is none, nothing for longer than a timeout while nothing is in flight), is replaced by the default for that
    * connection: counted as SchedulerFault, and the first error of a stack becomes a process warning.
    */
   schedule(
