@@ -311,6 +311,18 @@ describe.each(BACKENDS)('a path manager that is wrong, %s core', (core) => {
     expect(c.sendsAll().some(({ length }) => length === 10)).toBe(true)
   })
 
+  it('a watcher that stops watching is told no more, of what has happened neither', () => {
+    const c = established({ core })
+    const told: string[] = []
+    const stop = c.stack.pathControl.watch(({ type }) => {
+      told.push(type)
+      stop()
+    })
+    c.stack.unlisten(c.stack.listen(null, 8081, 4, false)!)
+    c.sendsNothing()
+    expect(told).toEqual(['listener-created'])
+  })
+
   it('throws: the default takes its place on that connection, counted, said once', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     let told = 0

@@ -80,5 +80,10 @@ export function watch(
   event: MptcpPathEvent | MptcpListenerEvent,
   view: MptcpPathConnection | null,
 ): void {
-  for (const watcher of context.pathWatchers) context.say(() => watcher(event, view))
+  for (const watcher of context.pathWatchers) {
+    context.say(() => {
+      // It may have stopped watching meanwhile.
+      if (context.pathWatchers.has(watcher)) watcher(event, view)
+    })
+  }
 }
