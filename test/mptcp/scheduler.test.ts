@@ -103,6 +103,24 @@ describe.each(BACKENDS)('a scheduler, %s core', (core) => {
     finish(w)
   })
 
+  it('says how much: less than a segment each, and no round trip passes between them', () => {
+    const w = world({
+      paths: PATHS,
+      both: { core },
+      client: {
+        scheduler: algorithm((subflows) =>
+          subflows
+            .filter((each) => each.usableBytes > 0)
+            .slice(0, 1)
+            .map((subflow) => ({ subflow, bytes: 500 })),
+        ),
+      },
+    })
+    transfer(w, { up: 100_000, down: 0 })
+    expect(w.clock.now()).toBeLessThan(1000)
+    finish(w)
+  })
+
   it.each([1500.7, 40_000.3])('gives fractions of a byte (%s): whole ones go', (bytes) => {
     const w = world({
       paths: PATHS,
