@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL('../ts', import.meta.url))
 /** From the bottom up; those on one line may not see one another. */
 const LAYERS: readonly (readonly string[])[] = [
   ['host'],
-  ['counters.ts', 'clock.ts', 'option-kinds.ts', 'random.ts', 'siphash.ts'],
+  ['counters.ts', 'clock.ts', 'option-kinds.ts', 'random.ts', 'siphash.ts', 'thrown.ts'],
   ['core'],
   ['wire'],
   ['link'],

@@ -6,8 +6,17 @@ import { MptcpBsd } from '../../ts/socket/bsd.js'
 import { MPTCP_CONSTANTS as C } from '../../ts/socket/constants.js'
 import { MptcpServer } from '../../ts/socket/mptcp-server.js'
 import { MptcpSocket } from '../../ts/socket/mptcp-socket.js'
+import type { MptcpCongestionControl } from '../../ts/tcp/congestion/congestion-control.js'
 import { BACKENDS } from '../contract/cores.js'
-import { connectPair, finish, runToEnd, type World, world } from './world.js'
+import {
+  connectPair,
+  finish,
+  freeResources,
+  runToEnd,
+  type StackSpec,
+  type World,
+  world,
+} from './world.js'
 
 /** Runs events until nothing throws any more; what was thrown meanwhile. */
 function thrownBy(w: World, ms: number): string[] {
@@ -156,6 +165,85 @@ describe.each(BACKENDS)("a user's code that throws, %s core", (core) => {
       expect(warn).toHaveBeenCalledTimes(1)
       warn.mockRestore()
       finish(w)
+    },
+  )
+
+  type Closer = (close: () => void) => StackSpec
+  const control = (mss: number): MptcpCongestionControl => ({
+    cwnd: 10 * mss,
+    ssthresh: Number.POSITIVE_INFINITY,
+    acknowledged() {},
+    lost() {},
+    timedOut() {},
+  })
+  const closers: [string, Closer][] = [
+    [
+      'scheduler',
+      (close) => ({
+        scheduler: {
+          name: 'own',
+          create: () => ({
+            schedule: (subflows) => {
+              close()
+              return [{ subflow: subflows[0]!, bytes: Number.POSITIVE_INFINITY }]
+            },
+          }),
+        },
+      }),
+    ],
+    ['path manager', (close) => ({ pathManager: { name: 'own', onEvent: () => void close() } })],
+    [
+      'congestion control, with what is sent',
+      (close) => ({
+        congestion: { name: 'own', create: (mss) => ({ ...control(mss), sent: close }) },
+      }),
+    ],
+    [
+      'congestion control, with an ACK',
+      (close) => ({
+        congestion: { name: 'own', create: (mss) => ({ ...control(mss), acknowledged: close }) },
+      }),
+    ],
+    [
+      'congestion control, with a timeout',
+      (close) => ({
+        congestion: { name: 'own', create: (mss) => ({ ...control(mss), timedOut: close }) },
+      }),
+    ],
+    [
+      'coalesceKey',
+      (close) => ({
+        coalesceKey: () => {
+          close()
+          return 1
+        },
+      }),
+    ],
+  ]
+  it.each(closers)(
+    'closes the stack from within a %s: at the end of the turn, all is freed',
+    (name, spec) => {
+      let calls = 0
+      const w = world({
+        both: { core },
+        client: spec(() => {
+          if (++calls === 2) w.client.close()
+        }),
+      })
+      const pairs = [5000, 5001].map((port) => connectPair(w, { up: 300_000, down: 300_000, port }))
+      w.clock.runUntil(60)
+      if (name.endsWith('timeout')) w.paths[0]!.set({ loss: 1 })
+      w.clock.runUntil(60_000)
+      expect(calls).toBeGreaterThanOrEqual(2)
+      expect(pairs.map(({ client }) => client.connection.state)).toEqual(['M_CLOSED', 'M_CLOSED'])
+      expect({
+        connections: w.client.connectionCount,
+        deadlines: w.client.deadlineCount,
+        ...freeResources(w.client),
+      }).toEqual({ connections: 0, deadlines: 0, ...w.free.get(w.client) })
+      w.server.close()
+      w.network.close()
+      expect(w.clock.nextDeadline()).toBe(Number.POSITIVE_INFINITY)
     },
   )
 })

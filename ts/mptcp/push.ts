@@ -144,6 +144,8 @@ function pieceLength(
 ): number {
   const { tcb, path } = subflow
   let length = Math.min(end - start, bytes, MAX_MAPPING)
+  // What is cut by the scheduler waits for nothing: there is more, which it would not have in one segment.
+  const isQuantum = bytes < mss && bytes < end - start
   if (connection.checksum) {
     length = Math.min(length, Math.max(mss, path.limit > mss ? MAX_MAPPING : 0))
   }
@@ -153,7 +155,8 @@ function pieceLength(
     // Full segments; the last, partial one rides along where it need not wait.
     const isEnd = !again && start + length === recordEnd(connection, start)
     if (!isEnd || isHeld(connection, tcb, start + length)) length -= length % mss
-  } else if (length < mss && !again && isHeld(connection, tcb, start + length)) return 0
+  } else if (length < mss && !again && !isQuantum && isHeld(connection, tcb, start + length))
+    return 0
   return length
 }
 

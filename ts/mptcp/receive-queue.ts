@@ -160,7 +160,9 @@ function ownKey(
   try {
     const key = keyOf(offset)
     if (Number.isInteger(key)) return key >>> 0
-    error = new Error(`coalesceKey(${offset}) must return an integer of 32 bits, not ${key}`)
+    error = new Error(
+      `coalesceKey(${offset}) must return an integer of 32 bits, not ${String(key)}`,
+    )
   } catch (thrown) {
     error = thrown
   }

@@ -24,7 +24,7 @@ const MAX_ROUNDS = 16
 export class Agenda {
   readonly #context: Context
   readonly #clock: Clock
-  readonly #turn: (now: number) => void
+  readonly #turn: (now: number, before?: (now: number) => void) => void
   readonly #connections = new Set<Connection>()
   readonly #deadlines: Deadlines
   #dirty: Connection[] = []
@@ -47,17 +47,29 @@ export class Agenda {
     connection.events |= EVENT_WRITABLE
     this.mark(connection)
   }
+  readonly #timersFire = (now: number): void => {
+    let connection = this.#deadlines.take(now)
+    while (connection !== undefined) {
+      connectionTimersFire(this.#context, connection, now)
+      this.mark(connection)
+      connection = this.#deadlines.take(now)
+    }
+  }
   #isTurnScheduled = false
   #isSettling = false
   #isSaying = false
   #isClosed = false
 
-  /** `turn`: what is dirty wants to be settled, by way of `settleAll`. */
-  constructor(context: Context, clock: Clock, turn: (now: number) => void) {
+  /** `turn`: what is dirty, or becomes so by `before`, wants to be settled, by way of `settleAll`. */
+  constructor(
+    context: Context,
+    clock: Clock,
+    turn: (now: number, before?: (now: number) => void) => void,
+  ) {
     this.#context = context
     this.#clock = clock
     this.#turn = turn
-    this.#deadlines = new Deadlines(clock, () => this.#timersFire())
+    this.#deadlines = new Deadlines(clock, () => turn(clock.now(), this.#timersFire))
   }
 
   get connections(): ReadonlySet<Connection> {
@@ -140,18 +152,6 @@ export class Agenda {
       this.#isTurnScheduled = false
       this.#turn(this.#clock.now())
     })
-  }
-
-  #timersFire(): void {
-    if (this.#isClosed) return
-    const now = this.#clock.now()
-    let connection = this.#deadlines.take(now)
-    while (connection !== undefined) {
-      connectionTimersFire(this.#context, connection, now)
-      this.mark(connection)
-      connection = this.#deadlines.take(now)
-    }
-    this.#turn(now)
   }
 
   /** Brings everything that is dirty to rest. What is dirty after so many rounds has another turn. */

@@ -16,6 +16,7 @@ import { wrongAlgorithm } from '../tcp/congestion/guard.js'
 import { CONGESTION_CONTROLS, DEFAULT_CONGESTION } from '../tcp/congestion/names.js'
 import { FAST_OPEN_CLIENT } from '../tcp/fast-open.js'
 import { MAX_RTO_MS } from '../tcp/rtt.js'
+import { thrownWords } from '../thrown.js'
 import { ETHERNET_MSS } from '../wire/tcp.js'
 
 export interface MptcpStackOptions {
@@ -150,7 +151,7 @@ function wrongScheduler(algorithm: MptcpSchedulerAlgorithm): string | null {
     if (typeof scheduler?.schedule === 'function') return null
     return 'what it makes lacks the function schedule(subflows, data)'
   } catch (error) {
-    return `create() threw: ${error}`
+    return `create() threw: ${thrownWords(error)}`
   }
 }
 

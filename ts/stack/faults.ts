@@ -3,6 +3,7 @@
 
 import type { Counters } from '../counters.js'
 import { warn } from '../host/warning.js'
+import { thrownWords } from '../thrown.js'
 
 export type FaultCounter =
   | 'PathManagerFault'
@@ -22,6 +23,6 @@ export class Faults {
     this.#counters[counter]++
     if (this.#told.has(counter)) return
     this.#told.add(counter)
-    warn(error instanceof Error ? error : new Error(String(error)))
+    warn(error instanceof Error ? error : new Error(thrownWords(error)))
   }
 }

@@ -62,6 +62,8 @@ export class Stack {
     this.context.extensions[handle] = null
   }
   #inTurn = false
+  /** Input, timers and turns that run, one within another: what they use is freed behind the outermost. */
+  #running = 0
   #closed = false
 
   constructor(options: MptcpStackOptions) {
@@ -132,7 +134,7 @@ export class Stack {
             !this.#timeWaits.has(address, port, remote, remotePort),
         ),
     }
-    this.#agenda = new Agenda(this.context, this.clock, (now) => this.#turn(now))
+    this.#agenda = new Agenda(this.context, this.clock, (now, before) => this.#turn(now, before))
     this.calls = new Calls(this.context, this.clock, this.#agenda)
     this.#passive = new PassiveOpener(
       this.context,
@@ -236,10 +238,17 @@ export class Stack {
     if (index >= 0) this.#paths.splice(index, 1)
   }
 
-  /** Frees everything, without a word to the peers, and closes the links. */
+  /**
+   * Frees everything, without a word to the peers, and closes the links; asked for by a scheduler, path
+   * manager or congestion control, at the end of the turn that asked them.
+   */
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    if (this.#running === 0) this.#end()
+  }
+
+  #end(): void {
     this.#agenda.close()
     this.#timeWaits.close()
     this.#drainFreed()
@@ -259,23 +268,35 @@ export class Stack {
 
   #receive(batch: PacketBatch, link: number): void {
     if (this.#closed) return
-    const now = this.clock.now()
-    this.#arrivals.receive(batch, link, now)
-    this.#turn(now)
+    this.#running++
+    try {
+      const now = this.clock.now()
+      this.#arrivals.receive(batch, link, now)
+      this.#turn(now)
+    } finally {
+      this.#leave()
+    }
   }
 
-  /** Output, notify, timers, for every connection that something happened to. */
-  #turn(now: number): void {
+  /** Output, notify, timers, for every connection that something happened to, by `before` or until now. */
+  #turn(now: number, before?: (now: number) => void): void {
     if (this.#inTurn || this.#closed) return
     this.#inTurn = true
+    this.#running++
     try {
+      before?.(now)
       this.#sendReplies()
       this.#agenda.settleAll(now)
       this.#drainFreed()
       for (const link of this.links) link.flush()
     } finally {
       this.#inTurn = false
+      this.#leave()
     }
+  }
+
+  #leave(): void {
+    if (--this.#running === 0 && this.#closed) this.#end()
   }
 
   #sendReplies(): void {

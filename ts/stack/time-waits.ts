@@ -49,6 +49,9 @@ export class TimeWaits {
   /** Keeps what is left of a subflow in TIME-WAIT, which may be destroyed then. */
   add(subflow: Subflow, now: number): void {
     const { path, localPort, remote, remotePort, tcb } = subflow
+    // Whoever binds a port may use the same four again meanwhile.
+    const former = this.#demux.find(path.address, localPort, remote, remotePort)
+    if (former !== undefined) this.#forget(former)
     const entry: Entry = {
       tuple: { path: { address: path.address }, localPort, remote, remotePort },
       next: null,

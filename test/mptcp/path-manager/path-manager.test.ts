@@ -311,6 +311,18 @@ describe.each(BACKENDS)('a path manager that is wrong, %s core', (core) => {
     expect(c.sendsAll().some(({ length }) => length === 10)).toBe(true)
   })
 
+  it('a watcher that stops watching is told no more, of what has happened neither', () => {
+    const c = established({ core })
+    const told: string[] = []
+    const stop = c.stack.pathControl.watch(({ type }) => {
+      told.push(type)
+      stop()
+    })
+    c.stack.unlisten(c.stack.listen(null, 8081, 4, false)!)
+    c.sendsNothing()
+    expect(told).toEqual(['listener-created'])
+  })
+
   it('throws: the default takes its place on that connection, counted, said once', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     let told = 0
@@ -382,6 +394,32 @@ describe.each(BACKENDS)('a path manager that is wrong, %s core', (core) => {
       PathCommandRefused: refused,
       PathManagerFault: faults,
     })
+  })
+
+  it('commands that throw when they are read are refused, counted and said; no id is null', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const bare = Object.create(null)
+    const { c } = watched({ core }, {
+      onEvent: () => [
+        { type: 'announce', id: 3, address: bare },
+        { type: 'announce', id: Symbol('id'), address: '10.0.0.9' },
+        {
+          get type(): string {
+            throw bare
+          },
+        },
+      ],
+      localAddress: () => null,
+    } as unknown as MptcpPathManager)
+    joined(c)
+    const { PathCommandRefused, PathManagerFault } = c.stack.counters
+    expect(PathCommandRefused).toBe(9)
+    // Those before the handshake was done are refused unread, but for their type.
+    expect(PathManagerFault).toBeGreaterThanOrEqual(6)
+    expect(warn).toHaveBeenCalledTimes(1)
+    c.writes(10)
+    expect(c.sendsAll().some(({ length }) => length === 10)).toBe(true)
+    warn.mockRestore()
   })
 
   it('closes the stack from within: the turn ends', () => {

@@ -103,6 +103,42 @@ describe.each(BACKENDS)('a scheduler, %s core', (core) => {
     finish(w)
   })
 
+  it('says how much: less than a segment each, and no round trip passes between them', () => {
+    const w = world({
+      paths: PATHS,
+      both: { core },
+      client: {
+        scheduler: algorithm((subflows) =>
+          subflows
+            .filter((each) => each.usableBytes > 0)
+            .slice(0, 1)
+            .map((subflow) => ({ subflow, bytes: 500 })),
+        ),
+      },
+    })
+    transfer(w, { up: 100_000, down: 0 })
+    expect(w.clock.now()).toBeLessThan(1000)
+    finish(w)
+  })
+
+  it.each([1500.7, 40_000.3])('gives fractions of a byte (%s): whole ones go', (bytes) => {
+    const w = world({
+      paths: PATHS,
+      both: { core },
+      client: {
+        scheduler: algorithm((subflows) =>
+          subflows
+            .filter((each) => each.usableBytes > 0)
+            .slice(0, 1)
+            .map((subflow) => ({ subflow, bytes })),
+        ),
+      },
+    })
+    transfer(w, { up: 300_000, down: 0 })
+    expect(w.client.counters.SchedulerFault).toBe(0)
+    finish(w)
+  })
+
   it('names two: the data goes on both, and arrives once', () => {
     const w = world({
       paths: PATHS,
@@ -148,6 +184,30 @@ describe.each(BACKENDS)('a scheduler, %s core', (core) => {
     ['names one twice', (subflows) => [0, 0].map((i) => ({ subflow: subflows[i], bytes: 1000 }))],
     ['gives what is no number', (subflows) => [{ subflow: subflows[0], bytes: Number.NaN }]],
     ['gives less than nothing', (subflows) => [{ subflow: subflows[0], bytes: -1 }]],
+    ['gives a BigInt', (subflows) => [{ subflow: subflows[0], bytes: 5n }]],
+    ['gives a symbol', (subflows) => [{ subflow: subflows[0], bytes: Symbol('bytes') }]],
+    [
+      'answers what throws when it is read',
+      () => [
+        {
+          get subflow() {
+            throw new Error('not now')
+          },
+        },
+      ],
+    ],
+    [
+      'throws what is no text',
+      () => {
+        throw Object.create(null)
+      },
+    ],
+    [
+      'throws nothing',
+      () => {
+        throw null
+      },
+    ],
     ['gives what is no answer', () => [null]],
     ['gives nothing, ever', () => []],
   ]

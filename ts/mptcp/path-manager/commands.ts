@@ -243,7 +243,7 @@ export function addressId(
   } catch (error) {
     own = replaceManager(context, connection, error).localAddress?.(view, text, port)
   }
-  if (own !== undefined && isNumber(own.id, 1, MAX_ID)) return own
+  if (own && isNumber(own.id, 1, MAX_ID)) return own
   let known = localIds.find((each) => sameAddress(each.address, address))
   if (known === undefined) {
     let id = 1

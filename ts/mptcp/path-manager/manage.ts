@@ -30,8 +30,7 @@ export function managePaths(context: Context, connection: Connection, now: numbe
     const commands = ask(context, connection, event, view)
     watch(context, event, view)
     for (const command of commands.slice(0, MAX_COMMANDS)) {
-      const done = isObject(command) && runCommand(context, connection, command, now) === null
-      if (!done) context.counters.PathCommandRefused++
+      if (!isDone(context, connection, command, now)) context.counters.PathCommandRefused++
     }
   }
 }
@@ -59,16 +58,32 @@ function ask(
   }
 }
 
+/** Carries out a command. It need not be typed, and one that throws when it is read is refused as well. */
+function isDone(
+  context: Context,
+  connection: Connection,
+  command: MptcpPathCommand,
+  now: number,
+): boolean {
+  if (typeof command !== 'object' || command === null) return false
+  try {
+    return runCommand(context, connection, command, now) === null
+  } catch (error) {
+    context.pathManagerFault(error)
+    return false
+  }
+}
+
 /** Tells those who only want to know, after the turn. */
 export function watch(
   context: Context,
   event: MptcpPathEvent | MptcpListenerEvent,
   view: MptcpPathConnection | null,
 ): void {
-  for (const watcher of context.pathWatchers) context.say(() => watcher(event, view))
-}
-
-/** A user's path manager need not be typed. */
-function isObject(command: unknown): boolean {
-  return typeof command === 'object' && command !== null
+  for (const watcher of context.pathWatchers) {
+    context.say(() => {
+      // It may have stopped watching meanwhile.
+      if (context.pathWatchers.has(watcher)) watcher(event, view)
+    })
+  }
 }

@@ -153,19 +153,27 @@ export function ask(
 
 /** Asks, and fills in the shares; what is wrong with the answer, or null. */
 function decide({ scheduler }: Connection): unknown {
-  let answer: readonly MptcpScheduled[]
   try {
-    answer = scheduler.schedule(shown, data as MptcpSchedulerData)
+    return take(scheduler.schedule(shown, data as MptcpSchedulerData))
   } catch (error) {
-    return error
+    return error ?? new Error(`schedule() has thrown ${error}`)
   }
+}
+
+/** Fills in the shares. A user's object answers each time that it is asked: it may throw then. */
+function take(answer: readonly MptcpScheduled[]): Error | null {
   if (!Array.isArray(answer)) return wrongAnswer('schedule() must return a list')
   for (const each of answer) {
     const place = shown.indexOf(each?.subflow as View)
     if (place < 0) return wrongAnswer('schedule() names a subflow that it was not shown')
-    if (!(each.bytes >= 0)) return wrongAnswer(`schedule() gives ${each.bytes} bytes`)
-    if (each.bytes === 0) continue
-    const bytes = Math.min(each.bytes, shown[place].usableBytes)
+    const most: unknown = each.bytes
+    if (typeof most !== 'number' || !(most >= 0)) {
+      return wrongAnswer(`schedule() gives ${String(most)} bytes`)
+    }
+    // Of a byte there are no parts.
+    const whole = Math.floor(most)
+    if (whole === 0) continue
+    const bytes = Math.min(whole, shown[place].usableBytes)
     // In plain TCP it would say the same bytes again as the next ones.
     if (isNamed(behind[place])) return wrongAnswer('schedule() names a subflow twice')
     const share = shareAt(shares.length, behind[place], bytes)

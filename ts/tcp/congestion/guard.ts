@@ -2,6 +2,7 @@
 // window, is replaced by the default, with those of its connection's other subflows. Those that come with
 // the stack go without a guard, which is why it costs them nothing.
 
+import { thrownWords } from '../../thrown.js'
 import type { RateSample } from '../rate.js'
 import type {
   CongestionEvent,
@@ -54,7 +55,7 @@ export function wrongAlgorithm(algorithm: MptcpCongestionAlgorithm, mss: number)
   try {
     return wrongControl(algorithm.create(mss))
   } catch (error) {
-    return `create(${mss}) threw: ${error}`
+    return `create(${mss}) threw: ${thrownWords(error)}`
   }
 }
 
@@ -184,7 +185,7 @@ export class GuardedControl implements MptcpCongestionControl {
     const what = `the congestion control '${name}' is replaced by ${DEFAULT_CONGESTION.name}`
     this.#group.algorithm = DEFAULT_CONGESTION
     this.#replace()
-    this.#group.failed(new Error(`${what}: ${reason}`, { cause: reason }))
+    this.#group.failed(new Error(`${what}: ${thrownWords(reason)}`, { cause: reason }))
   }
 
   #replace(): void {
