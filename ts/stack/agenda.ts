@@ -34,10 +34,12 @@ export class Agenda {
   readonly #toSay = new Fifo<Connection | (() => void)>()
   /** Made once: every turn asks for these. */
   readonly #sayNext = (): void => {
-    if (this.#isClosed) return
+    const next = this.#toSay.shift()
+    // What happened before the end is still told to watchers; a connection has no more to say.
+    if (this.#isClosed && typeof next !== 'function') return
     this.#isSaying = true
     try {
-      this.#say(this.#toSay.shift())
+      this.#say(next)
     } finally {
       this.#isSaying = false
       if (this.#dirty.length > 0) this.#turn(this.#clock.now())
@@ -74,6 +76,10 @@ export class Agenda {
 
   get connections(): ReadonlySet<Connection> {
     return this.#connections
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
   }
 
   /** How many of them wait for a deadline. */

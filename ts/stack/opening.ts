@@ -23,6 +23,7 @@ function tell(agenda: Agenda, listener: Listener): void {
   listener.telling = true
   agenda.say(() => {
     listener.telling = false
+    if (agenda.isClosed) return
     const before = listener.ready.length
     try {
       listener.notify?.()

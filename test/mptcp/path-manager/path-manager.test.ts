@@ -151,6 +151,17 @@ describe.each(BACKENDS)('events, %s core', (core) => {
     ])
   })
 
+  it('what happened before the stack closed is told all the same', () => {
+    const told: string[] = []
+    const c = established({ core })
+    c.stack.pathControl.watch((event) => told.push(event.type))
+    const listener = c.stack.listen(null, 8081, 4, false)!
+    c.stack.unlisten(listener)
+    c.stack.close()
+    c.clock.runUntil(c.clock.now())
+    expect(told).toEqual(expect.arrayContaining(['listener-created', 'listener-closed']))
+  })
+
   it('a watcher that was taken back is told no more', () => {
     const c = established({ core })
     const watcher = vi.fn()
@@ -383,6 +394,7 @@ describe.each(BACKENDS)('a path manager that is wrong, %s core', (core) => {
       ],
     ],
   ])('answers %s: counted', (_name, answer) => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const { c } = watched(
       { core },
       manager(() => answer),
