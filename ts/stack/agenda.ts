@@ -126,10 +126,7 @@ export class Agenda {
 
   /** Something happened to the connection: it is settled in the turn that runs, or in the next one. */
   touch(connection: Connection): void {
-    if (!connection.agenda.dirty) {
-      connection.agenda.dirty = true
-      this.#dirty.push(connection)
-    }
+    this.mark(connection)
     if (!this.#isSettling && !this.#isSaying) this.#scheduleTurn()
   }
 
