@@ -32,7 +32,7 @@ function demo(
 describe('mptcp demo', () => {
   it.each(['wasm', 'js'])('a file crosses both paths whole (core %s)', (core) => {
     const file = join(folder, 'file')
-    const bytes = randomBytes(3_000_000, 11)
+    const bytes = randomBytes(2_000_000, 11)
     writeFileSync(file, bytes)
     const { status, stderr, report } = demo([file, '--no-cut', '--core', core], PACED)
     const sha256 = createHash('sha256').update(bytes).digest('hex')
@@ -55,7 +55,7 @@ describe('mptcp demo', () => {
   })
 
   it('a path that is cut half-way costs nothing but time', () => {
-    const { status, report } = demo(['--size', '12000000', '--checksum'])
+    const { status, report } = demo(['--size', '8000000', '--checksum'])
     expect({ status, whole: report.whole, checksum: report.checksum }).toEqual({
       status: 0,
       whole: true,

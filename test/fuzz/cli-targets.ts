@@ -37,7 +37,6 @@ export const CLI_TARGETS: readonly Target[] = [
     name: 'path-option',
     isText: true,
     maxBytes: 2000,
-    share: 0.3,
     run: runPathOption,
     seeds: () => PATHS.map(bytesOf),
   },

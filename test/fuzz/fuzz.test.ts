@@ -29,7 +29,7 @@ function fuzz(...options: string[]): Promise<{ status: number | null; output: st
 }
 
 it('nothing falls over what a little fuzzing makes', { timeout: DEADLINE_MS }, async () => {
-  const { status, output } = await fuzz('--executions', '150')
+  const { status, output } = await fuzz('--executions', '100')
   expect(output).not.toContain('FAILED')
   expect(status, output).toBe(0)
   const lines = output.trim().split('\n')
@@ -56,7 +56,7 @@ it('a hang and a growth are found, and what stands behind them still runs', {
 }, async () => {
   const names = ['planted-hang', 'planted-growth', 'path-option']
   const targets = names.flatMap((name) => ['--target', name])
-  const { status, output } = await fuzz(...targets, '--executions', '300', '--hang-seconds', '4')
+  const { status, output } = await fuzz(...targets, '--executions', '300', '--hang-seconds', '2')
   expect(status, output).toBe(1)
   expect(output).toMatch(/FAILED planted-hang, .*: never ends\n.*\n.*--input [0-9a-f]{14}\n/)
   expect(output).toMatch(/FAILED planted-growth, .* MB more are held after 300 executions/)

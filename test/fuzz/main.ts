@@ -5,12 +5,13 @@
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { type Failure, problemOf, type Report } from './engine.js'
-import { type Target, textOf } from './target.js'
-import { TARGET_NAMES, targetNamed } from './targets.js'
+import { textOf } from './target.js'
+import { shareOf, TARGET_NAMES, targetNamed } from './targets.js'
 import { BEGUN, BYTES, type Done, EXECUTION, type Task, type Watched } from './worker.js'
 
 /** An input that has not ended by then never will; one that ends, but slowly, engine.ts tells of. */
 const HANG_SECONDS = 15
+const NEWLINE = 0x0a
 const MAX_HEAP_MB = 1024
 const MAX_INPUT_BYTES = 1 << 20
 const DEFAULT_SECONDS = 60
@@ -30,13 +31,13 @@ const { values } = parseArgs({
 })
 const seed = number('seed', values.seed)
 const hangMs = 1000 * number('hang-seconds', values['hang-seconds'])
-const targets = await Promise.all(
-  (values.target ?? TARGET_NAMES).map(
-    async (name) => (await targetNamed(name)) ?? usage(`no target '${name}'`),
-  ),
-)
+// Loaded by the thread that runs them, not here.
+const targets = (values.target ?? TARGET_NAMES).map((name) => ({
+  name,
+  share: shareOf(name) ?? usage(`no target '${name}'`),
+}))
 
-if (values.input !== undefined) replay(values.input)
+if (values.input !== undefined) await replay(values.input)
 else await fuzzAll()
 
 function usage(problem: string): never {
@@ -49,9 +50,10 @@ function number(name: string, text: string): number {
   return Number(text)
 }
 
-function replay(hex: string): void {
+async function replay(hex: string): Promise<void> {
   const input = Uint8Array.from(Buffer.from(hex, 'hex'))
-  for (const target of targets) {
+  for (const { name } of targets) {
+    const target = (await targetNamed(name))!
     const problem = problemOf(target, input)
     console.log(`${target.name}: ${problem ?? 'nothing wrong'}`)
     if (problem !== null) process.exitCode = 1
@@ -63,11 +65,11 @@ async function fuzzAll(): Promise<void> {
     values.executions === undefined ? null : number('executions', values.executions)
   const byDefault = executions === null ? DEFAULT_SECONDS : LONG_SECONDS
   const seconds = number('seconds', values.seconds ?? `${byDefault}`)
-  const shares = targets.reduce((sum, target) => sum + (target.share ?? 1), 0)
-  const tasks = targets.map((target): Task => {
-    const milliseconds = (1000 * seconds * (target.share ?? 1)) / shares
+  const shares = targets.reduce((sum, { share }) => sum + share, 0)
+  const tasks = targets.map(({ name, share }): Task => {
+    const milliseconds = (1000 * seconds * share) / shares
     const limits = { seed, executions: executions ?? Number.POSITIVE_INFINITY, milliseconds }
-    return { name: target.name, limits }
+    return { name, limits }
   })
   console.log('target'.padEnd(16) + COLUMNS.map((title) => title.padStart(11)).join(''))
   // A thread that had to be ended takes its target with it; another goes on behind it.
@@ -91,15 +93,16 @@ function tell(name: string, report: Report): void {
   console.log(name.padEnd(16) + cells.map((cell) => cell.padStart(11)).join(''))
   if (failure === null) return
   process.exitCode = 1
-  tellFailure(targets.find((target) => target.name === name)!, failure)
+  tellFailure(name, failure)
 }
 
-function tellFailure({ name, isText }: Target, { execution, input, message }: Failure): void {
+function tellFailure(name: string, { execution, input, message }: Failure): void {
   const hex = Buffer.from(input).toString('hex')
   console.log(`FAILED ${name}, seed ${seed}, execution ${execution}: ${message}`)
   console.log(`  again: npm run fuzz -- --target ${name} --seed ${seed}`)
   console.log(`  alone: npm run fuzz -- --target ${name} --input ${hex}`)
-  if (isText) console.log(`  input: ${JSON.stringify(textOf(input))}`)
+  if (input.length > 0 && input.every((byte) => byte === NEWLINE || (byte >= 0x20 && byte < 0x7f)))
+    console.log(`  input: ${JSON.stringify(textOf(input))}`)
 }
 
 /** Tells of each task as it is done; a thread that hangs or dies is ended: what it was at, or null. */

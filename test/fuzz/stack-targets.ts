@@ -79,7 +79,6 @@ const target = (core: 'wasm' | 'js'): Target => ({
   name: `stack-${core}`,
   maxBytes: 1 + 400 * UNIT,
   unitBytes: UNIT,
-  share: 2.5,
   seeds,
   run: (input) => void runAttack(core, input),
 })

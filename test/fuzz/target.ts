@@ -7,14 +7,12 @@ export interface Target {
   /** Throws where what it tests did what it must not. */
   run(input: Uint8Array): void
   readonly maxBytes: number
-  /** Mutated by words and lines, and shown as text. */
+  /** Mutated by words and lines. */
   readonly isText?: true
   /** More words for the mutations of text. */
   readonly words?: readonly string[]
   /** Bytes that belong together: they are moved, doubled and dropped together. Default 1. */
   readonly unitBytes?: number
-  /** Share of the time of a run; default 1. */
-  readonly share?: number
 }
 
 /** Text as bytes: one byte a character, so that each string of bytes is a text. */

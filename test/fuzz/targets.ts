@@ -4,38 +4,46 @@
 import type { Target } from './target.js'
 
 interface Family {
-  readonly names: readonly string[]
+  /** Each with its share of the time of a run. */
+  readonly shares: Readonly<Record<string, number>>
   load(): Promise<readonly Target[]>
 }
 
 const FAMILIES: readonly Family[] = [
   {
-    names: ['packet', 'tcp-options', 'mptcp-option'],
+    shares: { packet: 1, 'tcp-options': 1, 'mptcp-option': 1 },
     load: async () => (await import('./wire-targets.js')).WIRE_TARGETS,
   },
   {
-    names: ['path-option'],
+    shares: { 'path-option': 0.3 },
     load: async () => (await import('./cli-targets.js')).CLI_TARGETS,
   },
   {
-    names: ['script', 'code-block', 'command', 'played-script'],
+    shares: { script: 1.5, 'code-block': 1, command: 1, 'played-script': 1.5 },
     load: async () => (await import('./script-targets.js')).SCRIPT_TARGETS,
   },
   {
-    names: ['stack-js', 'stack-wasm'],
+    shares: { 'stack-js': 2.5, 'stack-wasm': 2.5 },
     load: async () => (await import('./stack-targets.js')).STACK_TARGETS,
   },
 ]
 
 const PLANTED: Family = {
-  names: ['planted-throw', 'planted-hang', 'planted-growth'],
+  shares: { 'planted-throw': 1, 'planted-hang': 1, 'planted-growth': 1 },
   load: async () => (await import('./planted-targets.js')).PLANTED_TARGETS,
 }
 
 /** Those that are fuzzed unless some are named. */
-export const TARGET_NAMES: readonly string[] = FAMILIES.flatMap(({ names }) => names)
+export const TARGET_NAMES: readonly string[] = FAMILIES.flatMap(({ shares }) => Object.keys(shares))
+
+const familyOf = (name: string): Family | undefined =>
+  [...FAMILIES, PLANTED].find(({ shares }) => Object.hasOwn(shares, name))
+
+/** The share of a target's time, which is known before it is loaded; undefined where there is none. */
+export function shareOf(name: string): number | undefined {
+  return familyOf(name)?.shares[name]
+}
 
 export async function targetNamed(name: string): Promise<Target | undefined> {
-  const family = [...FAMILIES, PLANTED].find(({ names }) => names.includes(name))
-  return (await family?.load())?.find((target) => target.name === name)
+  return (await familyOf(name)?.load())?.find((target) => target.name === name)
 }

@@ -21,7 +21,7 @@ import {
 } from '../harness/states.js'
 import { mptcpOption } from '../wire/arbitraries.js'
 
-const RUNS = Number(process.env.MPTCP_RANDOM_RUNS ?? 60)
+const RUNS = Number(process.env.MPTCP_RANDOM_RUNS ?? 30)
 
 const STATES: Record<string, (core: 'wasm' | 'js') => Conversation> = {
   listening: (core) => {

@@ -1,8 +1,7 @@
-// `mptcp bench`: bench.ts behind its options.
+// `mptcp bench`: bench.ts behind its options, loaded when it runs.
 
 import type { Command } from 'commander'
 import type { MptcpBackend } from '../core/load.js'
-import { runCoreBench } from './bench.js'
 import { coreOption, wholeNumber } from './options.js'
 
 interface BenchOptions {
@@ -20,6 +19,7 @@ export function addBench(program: Command): void {
     .option('--json', 'print one JSON object instead of a table')
     .allowExcessArguments(false)
     .action(async (options: BenchOptions) => {
+      const { runCoreBench } = await import('./bench.js')
       const backends = options.core === 'auto' ? (['wasm', 'js'] as const) : [options.core]
       const out = (line: string): void => {
         if (!options.json) process.stdout.write(`${line}\n`)

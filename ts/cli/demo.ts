@@ -3,9 +3,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { MptcpBackend } from '../core/load.js'
-import { DemoProgress } from './demo-progress.js'
-import { printReport } from './demo-report.js'
-import { type DemoPath, runDemo } from './demo-run.js'
+import type { DemoPath } from './demo-run.js'
 import { STATUS_FAILED, usageError } from './failure.js'
 import { collect, coreOption, wholeNumber } from './options.js'
 
@@ -48,6 +46,9 @@ export function addDemo(program: Command): void {
     .action(async (file: string | undefined, options: DemoOptions) => {
       const paths = options.path.length === 0 ? DEFAULT_PATHS : options.path
       if (paths.length !== 2) throw usageError('the demo has two paths: give --path twice')
+      const { runDemo } = await import('./demo-run.js')
+      const { DemoProgress } = await import('./demo-progress.js')
+      const { printReport } = await import('./demo-report.js')
       const report = await runDemo({
         ...options,
         file,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The `mptcp` command. A subcommand is a file of its own and adds itself to the program. Errors end here:
+// The `mptcp` command. A subcommand is a file of its own, adds itself to the
+// program and loads what it needs when it runs. Errors end here:
 // one line on stderr and an exit status, 2 for wrong use, 1 for what failed underway.
 
 import { readFileSync } from 'node:fs'

@@ -6,9 +6,7 @@ import { fstatSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { type IpAddress, parseAddress } from '../wire/address.js'
 import { Failure, Interrupted, oneLine, STATUS_FAILED, usageError } from './failure.js'
-import { KernelTransport } from './nc-kernel.js'
 import { pump } from './nc-pump.js'
-import { RawTransport } from './nc-raw.js'
 import type { NcConnection, NcOptions, NcTarget, NcTransport } from './nc-transport.js'
 import { collect, congestionOption, coreOption, schedulerOption, wholeNumber } from './options.js'
 import { parsePathOption } from './path-option.js'
@@ -107,13 +105,9 @@ async function run(options: NcOptions, target: NcTarget): Promise<void> {
   })
 
   const remote = options.listen ? undefined : await Promise.race([resolveHost(target), stopped])
-  const opening =
-    options.link === 'kernel'
-      ? KernelTransport.open(options)
-      : RawTransport.open(options, target, (error) => {
-          stop(new Failure(STATUS_FAILED, oneLine(error)))
-        })
-  const transport: NcTransport = await opening.catch((error) => {
+  const transport = await openTransport(options, target, (error) => {
+    stop(new Failure(STATUS_FAILED, oneLine(error)))
+  }).catch((error) => {
     throw usageError(oneLine(error))
   })
   const job =
@@ -127,6 +121,19 @@ async function run(options: NcOptions, target: NcTarget): Promise<void> {
   } finally {
     await transport.close()
   }
+}
+
+async function openTransport(
+  options: NcOptions,
+  target: NcTarget,
+  failed: (error: Error) => void,
+): Promise<NcTransport> {
+  if (options.link === 'kernel') {
+    const { KernelTransport } = await import('./nc-kernel.js')
+    return KernelTransport.open(options)
+  }
+  const { RawTransport } = await import('./nc-raw.js')
+  return RawTransport.open(options, target, failed)
 }
 
 async function serve(

@@ -4,7 +4,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { MptcpBackend } from '../core/load.js'
 import type { IpVersion } from '../packetdrill/host/settings.js'
-import { findScripts, runSuite } from '../packetdrill/runner/report.js'
 import { oneLine, STATUS_FAILED, STATUS_USAGE, usageError } from './failure.js'
 import { collect, coreOption, wholeNumber } from './options.js'
 
@@ -34,7 +33,8 @@ export function addPacketdrill(program: Command): void {
       wholeNumber(0, 1e9),
     )
     .option('-v, --verbose', 'print each event as it runs')
-    .action((paths: string[], options: PacketdrillOptions) => {
+    .action(async (paths: string[], options: PacketdrillOptions) => {
+      const { findScripts, runSuite } = await import('../packetdrill/runner/report.js')
       let files: string[]
       try {
         files = findScripts(paths)

@@ -16,7 +16,7 @@ import type { RunSettings } from './settings.js'
 
 const MiB = 1024 * 1024
 /** Room for what one script moves; a stack is made for each. */
-const MEMORY_BYTES = 8 * MiB
+const MEMORY_BYTES = 4 * MiB
 /** Not 0, which a deadline or a timestamp could be mistaken for. */
 const START_MS = 10_000
 
