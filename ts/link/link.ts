@@ -53,21 +53,48 @@ export interface Frame {
   needsCsum: boolean
 }
 
+/**
+ * What a link tells while it is open. When it tells it, `addresses` and `caps` say already what now holds.
+ * `down`: nothing leaves or arrives until `up`; what is sent meanwhile is dropped.
+ */
+export type LinkChange =
+  | { readonly type: 'address-added' | 'address-removed'; readonly address: string }
+  | { readonly type: 'mtu' }
+  | { readonly type: 'up' | 'down' }
+
+/** What its owner wants a link used for. */
+export interface LinkPolicy {
+  /** Subflows on it carry data only where none on another path can. Default false. */
+  readonly backup?: boolean
+  /** It costs: no subflow is opened on it while one on an unmetered path works. Default false. */
+  readonly metered?: boolean
+}
+
 export interface Link {
   /** What messages and counters call this path, e.g. `eth0`. */
   readonly name: string
   /** The addresses that this host owns on the path, IPv4 or IPv6 in text form. */
   readonly addresses: readonly string[]
   readonly caps: LinkCapabilities
+  readonly policy?: LinkPolicy
   /**
    * Starts delivery. `staging` is memory of the stack's core that the link may receive into, so that
    * the payload needs no further copy before the fused copy-and-sum; a link is free to hand over
    * bytes of its own instead.
    */
   open(receive: (batch: PacketBatch) => void, staging: Uint8Array): void
+  /** Tells of changes from now on, never from within this call or `send`. A link that has none never changes. */
+  watch?(changed: (change: LinkChange) => void): void
   /** Sends now or drops now, like a full queue; false = dropped. */
   send(frame: Frame): boolean
   /** End of a turn: links that batch send what they hold. */
   flush(): void
   close(): void
+}
+
+/** Links that come and go: a stack that is given one opens what it has, and what it gets later. */
+export interface LinkSource {
+  readonly links: readonly Link[]
+  /** Told of each link that is there from now on, and of each that is there no more, which it has closed. */
+  watchLinks(watcher: { added(link: Link): void; removed(link: Link): void }): void
 }
