@@ -12,7 +12,7 @@ const MODES = { BYPASS: COALESCE_BYPASS, EQUAL: COALESCE_EQUAL, ABUT: COALESCE_A
 
 describe.each(BACKENDS)('ofo queue against a byte array, %s', (backend) => {
   describe.each(Object.entries(MODES))('%s', (_, mode) => {
-    it.each([1, 2, 3, 4])('seed %i', (seed) => {
+    it.each([1, 2])('seed %i', (seed) => {
       compareWithModel(new QueueHarness(backend, mode), new SeededRandom(seed))
     })
   })

@@ -87,7 +87,7 @@ test('any text is tokens or a ScriptError', () => {
         expect(error).toBeInstanceOf(ScriptError)
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 
