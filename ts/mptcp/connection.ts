@@ -69,6 +69,8 @@ export interface Connection {
   fallbackReason: string | null
   /** ECONNRESET, ETIMEDOUT …; null while all is well. */
   error: string | null
+  /** How its last subflow ended, while it waits for another one: its error if none comes. */
+  lostBy: string | null
   /** The peer has proved that it received our keys: a DSS came (RFC 8684 §3.1). */
   fullyEstablished: boolean
   /** DSS checksums in both directions. */

@@ -54,6 +54,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     mode: options.plain ? 'fallback' : 'undecided',
     fallbackReason: null,
     error: null,
+    lostBy: null,
     fullyEstablished: false,
     checksum: config.checksum,
     denyJoinInitial: false,

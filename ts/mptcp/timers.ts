@@ -17,6 +17,8 @@ import { isDataFinDue } from './segment-options.js'
 import { isCorked } from './send-queue.js'
 import { canCarryData, isLive, type Subflow } from './subflow.js'
 
+/** How long TCP repeats what nobody acknowledges: Linux's tcp_retries2, 15 timeouts from 200 ms on. */
+const GIVE_UP_MS = 924_600
 /** Linux's TCP_RTO_MIN. */
 const LEAST_TIMEOUT_MS = 200
 /** Doublings of the data-level timers. */
@@ -108,7 +110,8 @@ export function armTimers(context: Context, connection: Connection, now: number)
     timers.probe = now + dataTimeout(connection, timers.probeBackoff)
   }
 
-  const finOut = live && isDataFinDue(connection) && snd.nxt > snd.fin
+  // Alone only once all data has come: before that it goes with the data that is repeated.
+  const finOut = live && isDataFinDue(connection) && snd.nxt > snd.fin && snd.una >= snd.fin
   if (!finOut) {
     timers.dataFin = Number.POSITIVE_INFINITY
     timers.dataFinBackoff = 0
@@ -128,9 +131,14 @@ export function armTimers(context: Context, connection: Connection, now: number)
   // uses, nor may a dead path that still owes the ACK of a FIN. A DATA_ACK that moves on starts it anew.
   const lingering = connection.detached && connection.subflows.length > 0
   if (!lingering && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
-  else if (timers.close === Number.POSITIVE_INFINITY) {
-    timers.close = now + context.config.closeTimeoutMs
-  }
+  else if (timers.close === Number.POSITIVE_INFINITY)
+    timers.close = now + patience(context, connection)
+}
+
+/** What was written is repeated for as long as TCP would, or the user wants to; only then is it given up. */
+function patience({ config }: Context, { detached, snd, settings }: Connection): number {
+  if (!detached || snd.una > snd.fin) return config.closeTimeoutMs
+  return settings.userTimeoutMs || Math.max(config.closeTimeoutMs, GIVE_UP_MS)
 }
 
 /** Fires what is due at `now`. */
@@ -168,8 +176,13 @@ export function connectionTimersFire(context: Context, connection: Connection, n
   }
   if (timers.close <= now) {
     timers.close = Number.POSITIVE_INFINITY
-    const ended = isForsaken(connection) || snd.una > snd.fin
-    abort(connection, ended ? null : 'ETIMEDOUT')
+    const given = isForsaken(connection)
+      ? connection.lostBy
+      : snd.una > snd.fin
+        ? null
+        : 'ETIMEDOUT'
+    if (given === 'ETIMEDOUT') context.counters.TcpExtTCPAbortOnTimeout++
+    abort(connection, given)
   }
   announceDue(context, connection, now)
 }
@@ -185,7 +198,8 @@ function fireSubflow(
     const outcome = timersFire(tcb, now)
     if (outcome & TIMED_OUT) subflowTimedOut(context, connection, subflow, now)
     if (outcome & GIVEN_UP) {
-      context.counters.TcpAttemptFails += tcb.state.startsWith('SYN') ? 1 : 0
+      if (tcb.state.startsWith('SYN')) context.counters.TcpAttemptFails++
+      else context.counters.TcpExtTCPAbortOnTimeout++
       subflow.resetOwed = -1
       if (tcb.state === 'SYN-SENT') setState(tcb, 'CLOSED')
     }
@@ -194,7 +208,7 @@ function fireSubflow(
     subflow.failDeadline = Number.POSITIVE_INFINITY
     subflow.resetOwed = RESET_MIDDLEBOX
   }
-  if (subflow.staleProbeDeadline <= now) probeStale(context, subflow, now)
+  if (subflow.staleProbeDeadline <= now) probeStale(context, connection, subflow, now)
   if (subflow.thirdAckDeadline <= now) {
     if (subflow.thirdAckTries >= MAX_THIRD_ACKS) {
       subflow.thirdAckDeadline = Number.POSITIVE_INFINITY
