@@ -189,6 +189,9 @@ export interface Connection {
     /** Data-level window probe. */
     probe: number
     probeBackoff: number
+    /** When the window was last probed, and the probes in a row that nobody has answered. */
+    probedAt: number
+    probesUnanswered: number
     /** DATA_FIN again. */
     dataFin: number
     dataFinBackoff: number

@@ -126,6 +126,8 @@ export function createConnection(context: Context, options: OpenOptions): Connec
       cork: Number.POSITIVE_INFINITY,
       probe: Number.POSITIVE_INFINITY,
       probeBackoff: 0,
+      probedAt: Number.NEGATIVE_INFINITY,
+      probesUnanswered: 0,
       dataFin: Number.POSITIVE_INFINITY,
       dataFinBackoff: 0,
       scheduler: Number.POSITIVE_INFINITY,

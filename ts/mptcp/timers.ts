@@ -3,8 +3,9 @@
 
 import { askForAck } from '../tcp/keep-alive.js'
 import { oweAckNow } from '../tcp/receive.js'
+import { MAX_RTO_MS } from '../tcp/rtt.js'
 import { setState } from '../tcp/state.js'
-import { GIVEN_UP, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
+import { GIVEN_UP, MAX_RETRIES, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
 import { RESET_MIDDLEBOX } from '../wire/mptcp-options.js'
 import { abort, isForsaken } from './close.js'
 import type { Connection } from './connection.js'
@@ -61,6 +62,12 @@ function dataTimeout(connection: Connection, backoff: number): number {
   return Math.max(rto, LEAST_TIMEOUT_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
 }
 
+/** Between window probes: as TCP's, they back off for longer than the data level's timeouts. */
+function probeTimeout(connection: Connection): number {
+  const first = dataTimeout(connection, 0)
+  return Math.min(first * 2 ** connection.timers.probeBackoff, MAX_RTO_MS)
+}
+
 /** That of the fastest subflow. */
 function shortestTimeout({ subflows }: Connection): number {
   return subflows.reduce((least, { tcb }) => Math.min(least, tcb.rtt.rtoMs), Number.MAX_VALUE)
@@ -107,7 +114,7 @@ export function armTimers(context: Context, connection: Connection, now: number)
     timers.probe = Number.POSITIVE_INFINITY
     timers.probeBackoff = 0
   } else if (timers.probe === Number.POSITIVE_INFINITY) {
-    timers.probe = now + dataTimeout(connection, timers.probeBackoff)
+    timers.probe = now + probeTimeout(connection)
   }
 
   // Alone only once all data has come: before that it goes with the data that is repeated.
@@ -159,16 +166,7 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     timers.scheduler = Number.POSITIVE_INFINITY
     replaceScheduler(context, connection, new Error(GAVE_NOTHING))
   }
-  if (timers.probe <= now) {
-    timers.probe = Number.POSITIVE_INFINITY
-    timers.probeBackoff++
-    const subflow = connection.subflows.find(canCarryData)
-    // Where the window has some room, what fits goes instead (RFC 9293 §3.8.6.2.1, the override timeout).
-    if (subflow !== undefined && snd.right <= snd.nxt) {
-      askForAck(subflow.tcb)
-      context.counters.WinProbe++
-    }
-  }
+  if (timers.probe <= now) probeWindow(context, connection, now)
   if (timers.dataFin <= now) {
     timers.dataFin = Number.POSITIVE_INFINITY
     timers.dataFinBackoff++
@@ -218,6 +216,28 @@ function fireSubflow(
       oweAckNow(tcb)
     }
   }
+}
+
+/**
+ * The peer's window is shut: every path asks whether it still is, for ever if the peer answers (RFC 9293
+ * §3.8.6.1). One that does not is given up, as Linux does, after as many probes as TCP repeats data.
+ */
+function probeWindow(context: Context, connection: Connection, now: number): void {
+  const { timers, snd, subflows } = connection
+  timers.probe = Number.POSITIVE_INFINITY
+  timers.probeBackoff++
+  // Where the window has some room, what fits goes instead (RFC 9293 §3.8.6.2.1, the override timeout).
+  if (snd.right > snd.nxt) return
+  const isAnswered = subflows.some(({ tcb }) => tcb.timers.heardAt >= timers.probedAt)
+  timers.probesUnanswered = isAnswered ? 0 : timers.probesUnanswered + 1
+  if (timers.probesUnanswered > MAX_RETRIES) {
+    context.counters.TcpExtTCPAbortOnTimeout++
+    abort(connection, 'ETIMEDOUT')
+    return
+  }
+  timers.probedAt = now
+  for (const subflow of subflows) if (canCarryData(subflow)) askForAck(subflow.tcb)
+  context.counters.WinProbe++
 }
 
 /** Nothing was DATA_ACKed for too long: the oldest data goes again, on another subflow if it is still
