@@ -65,6 +65,7 @@ export const COUNTER_MEANINGS = {
   MPCapableSYNTX: 'connections opened with MP_CAPABLE',
   MPCapableSYNACKRX: 'MP_CAPABLE SYN/ACKs received',
   MPCapableACKRX: 'MP_CAPABLE third ACKs received',
+  SimultConnectFallback: 'plain TCP: both ends opened at once',
   MPCapableFallbackACK: 'connections that fell back: no MP_CAPABLE in the third ACK',
   MPCapableFallbackSYNACK: 'connections that fell back: no MP_CAPABLE in the SYN/ACK',
   MPCapableSYNTXDrop:

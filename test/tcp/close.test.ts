@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { BACKENDS } from '../contract/cores.js'
-import { established, synReceived } from '../harness/states.js'
+import { established, synReceived, synSpec } from '../harness/states.js'
 
 describe.each(BACKENDS)('closing, %s core', (core) => {
   const plain = { core, mptcp: false }
@@ -156,7 +156,7 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     c.receives({ flags: 'F.', seq: 1, ack: 2 })
     c.sends({ ack: 2 })
     c.after(50_000)
-    c.receives({ flags: 'S', seq: 2 })
+    c.receives({ flags: 'S.', seq: 2, ack: 2 })
     c.sends({ flags: '.', seq: 2, ack: 2 })
     c.receives({ seq: 2, ack: 900 })
     c.receives({ flags: 'R', seq: 3 })
@@ -167,6 +167,21 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     c.after(10_001)
     expect(stateOf(c)).toBeUndefined()
     expect(c.stack.connectionCount).toBe(0)
+  })
+
+  it.each([
+    ['a later timestamp', { seq: -1000 }, 'S.'],
+    ['a later sequence number', { seq: 1000, tsval: null }, 'S.'],
+    ['an earlier one, and no timestamp', { seq: -1000, tsval: null }, '.'],
+  ])('a SYN of the same four with %s in TIME-WAIT', (_what, spec, flags) => {
+    const c = established(plain)
+    c.closes()
+    c.sends({ flags: 'F.' })
+    c.receives({ flags: 'F.', seq: 1, ack: 2 })
+    c.sends({ ack: 2 })
+    c.after(1000)
+    c.receives({ flags: 'S', ...synSpec({}), ...spec })
+    expect(c.sendsAll().map((said) => said.flags)).toEqual([flags])
   })
 
   it('a RST in TIME-WAIT ends it', () => {

@@ -123,6 +123,8 @@ export interface Context {
   pathManagerFault(error: unknown): void
   /** A congestion control of the user's has failed, and was replaced. */
   congestionFailed(error: Error): void
+  /** Where the timestamps of segments between these two begin. */
+  timestampBase(local: IpAddress, remote: IpAddress): number
   /** A free local port for a subflow from `address`; 0 if there is none. */
   takePort(address: IpAddress, remote: IpAddress, remotePort: number): number
 }

@@ -60,6 +60,10 @@ export function subflowSegment(
     context.counters.MPJoinRejected++
     return
   }
+  if (tcb.state === 'SYN-SENT' && connection.mode === 'undecided' && isBareSyn(segment)) {
+    // MP_CAPABLE needs a SYN/ACK that answers it: without one it is plain TCP, as Linux.
+    fallBack(context, connection, subflow, 'SimultConnectFallback')
+  }
   const verdict =
     tcb.state !== 'SYN-RECEIVED'
       ? 'accept'

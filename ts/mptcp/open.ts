@@ -194,13 +194,18 @@ export function takeRemoteKey(context: Context, connection: Connection, key: Uin
 }
 
 /** The TCP of a new subflow on `path`. */
-export function createSubflowTcb(context: Context, connection: Connection, path: LocalPath): Tcb {
+export function createSubflowTcb(
+  context: Context,
+  connection: Connection,
+  path: LocalPath,
+  remote: IpAddress,
+): Tcb {
   const { core, counters, config, random } = context
   return createTcb({
     core,
     counters,
     iss: random.uint32(),
-    timestampBase: random.uint32(),
+    timestampBase: context.timestampBase(path.address, remote),
     pathMss: Math.min(path.mss, connection.settings.maxSegment || path.mss),
     receiveShift: shiftFor(config.receiveBufferBytes),
     receiveWindow: Math.min(connection.rcv.buffer, 0xffff),
@@ -231,7 +236,7 @@ export function openSubflow(
 ): Subflow | null {
   const localPort = options.localPort ?? context.takePort(path.address, remote, remotePort)
   if (localPort === 0) return null
-  const tcb = createSubflowTcb(context, connection, path)
+  const tcb = createSubflowTcb(context, connection, path, remote)
   const subflow = createSubflow({
     id: connection.nextSubflowId++,
     tcb,

@@ -125,6 +125,7 @@ export class MptcpBsd {
     return this.#with(fd, (socket) => {
       this.#sockets.delete(fd)
       socket.watcher = null
+      this.#stack.releasePort(socket)
       if (socket.listener !== null) this.#stack.unlisten(socket.listener)
       const { connection } = socket
       if (connection === null) return 0

@@ -50,6 +50,8 @@ export class MptcpServer extends EventEmitter {
       C.SOCK_STREAM,
       options.plain === true ? C.IPPROTO_TCP : C.IPPROTO_MPTCP,
     )
+    // As node:net: connections of a server that is gone do not keep the next one from its port.
+    if (fd >= 0) this.#bsd.setsockopt(fd, C.SOL_SOCKET, C.SO_REUSEADDR, 1)
     let result =
       fd < 0 ? fd : this.#bsd.bind(fd, { address: options.host ?? '', port: options.port })
     if (result >= 0) result = this.#bsd.listen(fd, options.backlog ?? 511)

@@ -120,6 +120,8 @@ export class MptcpStack {
         socket.attach(fd)
         result = 0
         if (localAddress !== undefined || localPort !== undefined) {
+          // Which port is free is known once it is known towards whom.
+          this.bsd.setsockopt(fd, C.SOL_IP, C.IP_BIND_ADDRESS_NO_PORT, 1)
           result = this.bsd.bind(fd, { address: localAddress ?? '', port: localPort ?? 0 })
         }
         if (result === 0) result = this.bsd.connect(fd, { address, port })

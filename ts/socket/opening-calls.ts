@@ -36,15 +36,23 @@ export function bind(stack: Stack, socket: BsdSocket, address: MptcpSocketAddres
   }
   socket.local = local
   if (address.port === 0 && socket.settings.bindNoPort) return 0
-  const port = address.port === 0 ? freePort(stack, socket) : address.port
-  if (port === 0) return -E.EADDRINUSE
-  socket.localPort = port
-  return 0
+  return bindPort(stack, socket, address.port)
+}
+
+/** 0 = any that is free. */
+function bindPort(stack: Stack, socket: BsdSocket, port: number): number {
+  socket.localPort = port === 0 ? freePort(stack, socket) : port
+  if (socket.localPort !== 0 && stack.bindPort(socket)) return 0
+  socket.localPort = 0
+  return -E.EADDRINUSE
 }
 
 export function listen(stack: Stack, socket: BsdSocket, backlog: number): number {
   if (socket.state !== 'new') return -E.EINVAL
-  if (socket.localPort === 0) socket.localPort = freePort(stack, socket)
+  if (socket.localPort === 0) {
+    const bound = bindPort(stack, socket, 0)
+    if (bound !== 0) return bound
+  }
   const listener = stack.listen(
     socket.local,
     socket.localPort,
@@ -146,12 +154,16 @@ function open(
   if (!stack.paths.some((path) => path.address.family === remote.family)) {
     return -E.ENETUNREACH
   }
+  const localPort = socket.localPort !== 0 ? socket.localPort : portToConnect(stack, socket)
+  if (localPort !== 0 && isTaken(stack, socket, localPort, remote, address.port)) {
+    return -E.EADDRNOTAVAIL
+  }
   const connection = stack.calls.connect(
     remote,
     address.port,
     {
       local: socket.local,
-      localPort: socket.localPort !== 0 ? socket.localPort : portToConnect(stack, socket),
+      localPort,
       plain: socket.protocol === C.IPPROTO_TCP,
       settings: socket.settings.tcp,
       families: familiesOf(socket),
@@ -159,7 +171,8 @@ function open(
     },
     (events) => happened(socket, events),
   )
-  if (connection === null) return -E.ENOBUFS
+  // As Linux says that no port is left.
+  if (connection === null) return -E.EADDRNOTAVAIL
   socket.connection = connection
   socket.state = 'connecting'
   const initial = connection.subflows[0]
@@ -167,6 +180,18 @@ function open(
   socket.localPort = initial.localPort
   stack.calls.set(connection, socket.settings)
   return -E.EINPROGRESS
+}
+
+/** Whether a connection has the four already that this one would have. */
+function isTaken(
+  stack: Stack,
+  { local }: BsdSocket,
+  localPort: number,
+  remote: IpAddress,
+  remotePort: number,
+): boolean {
+  const from = local ?? stack.paths.find((path) => path.address.family === remote.family)?.address
+  return from !== undefined && stack.isTaken(from, localPort, remote, remotePort)
 }
 
 /** A port to listen on or to bind, within IP_LOCAL_PORT_RANGE. */

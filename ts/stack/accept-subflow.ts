@@ -30,7 +30,7 @@ export function acceptSubflow(
   { kind, own, remoteId, prepare }: PassiveSubflow,
   now: number,
 ): Subflow {
-  const tcb = createSubflowTcb(context, connection, path)
+  const tcb = createSubflowTcb(context, connection, path, syn.source)
   prepare?.(tcb)
   const subflow = createSubflow({
     id: connection.nextSubflowId++,

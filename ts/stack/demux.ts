@@ -65,8 +65,8 @@ export class Demux<E extends DemuxEntry<E>> {
     last.next = entry
   }
 
-  /** Takes out what stands behind this very tuple, if anything does. */
-  remove(tuple: FourTuple): void {
+  /** Takes out what stands behind this very tuple; whether anything did. */
+  remove(tuple: FourTuple): boolean {
     const key = hash(tuple.localPort, tuple.remote, tuple.remotePort)
     let before: E | null = null
     let entry = this.#first.get(key) ?? null
@@ -74,9 +74,10 @@ export class Demux<E extends DemuxEntry<E>> {
       before = entry
       entry = entry.next
     }
-    if (entry === null) return
+    if (entry === null) return false
     if (before !== null) before.next = entry.next
     else if (entry.next !== null) this.#first.set(key, entry.next)
     else this.#first.delete(key)
+    return true
   }
 }

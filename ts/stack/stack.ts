@@ -30,9 +30,10 @@ import type { Listener } from './listener.js'
 import { PassiveOpener } from './passive-open.js'
 import { MptcpPathControl } from './path-control.js'
 import { makePath, makePaths } from './paths.js'
-import { Ports } from './ports.js'
+import { type PortHolder, Ports } from './ports.js'
 import { Replies } from './replies.js'
 import { TimeWaits } from './time-waits.js'
+import { timestampBases } from './timestamp-base.js'
 import { Transmitter } from './transmit.js'
 
 export class Stack {
@@ -117,9 +118,13 @@ export class Stack {
           payloadRoom(subflow.tcb, segment.options.mptcp.length > 0 ? DATA_OPTION_BYTES : 0),
           subflow.tcb.settings,
         ),
-      bind: (connection, subflow) =>
-        this.#demux.add({ connection, subflow, tuple: subflow, next: null }),
-      unbind: (subflow) => this.#demux.remove(subflow),
+      bind: (connection, subflow) => {
+        this.#demux.add({ connection, subflow, tuple: subflow, next: null })
+        this.#ports.count(subflow.localPort, 1)
+      },
+      unbind: (subflow) => {
+        if (this.#demux.remove(subflow)) this.#ports.count(subflow.localPort, -1)
+      },
       keepTimeWait: (subflow, now) => this.#timeWaits.add(subflow, now),
       oweReset: (subflow, segment) => this.#replies.oweReset(subflow.path.link, segment, null),
       pathManagerFault: (error) => faults.tell('PathManagerFault', error),
@@ -127,6 +132,7 @@ export class Stack {
       schedulerFailed: (error) => faults.tell('SchedulerFault', error),
       congestionFailed: (error) => faults.tell('CongestionFault', error),
       say: (application) => this.#agenda.say(application),
+      timestampBase: timestampBases(this.#random),
       takePort: (address, remote, remotePort) =>
         this.#ports.find(
           (port) =>
@@ -259,9 +265,23 @@ export class Stack {
     return this.#closed
   }
 
-  /** A free port of the configured range, or the part of it in `range` (0 = open), for who binds none. */
+  /** A port of the configured range that nobody has, or of the part of it in `range` (0 = open). */
   freePort(range: readonly [number, number] = [0, 0]): number {
-    return this.#ports.find(() => true, range)
+    return this.#ports.findUnused(range)
+  }
+
+  /** Binds a socket to its port, false if that is taken, or gives it back. */
+  bindPort(holder: PortHolder): boolean {
+    return this.#ports.bind(holder)
+  }
+
+  releasePort(holder: PortHolder): void {
+    this.#ports.release(holder)
+  }
+
+  /** Whether a subflow has these four already. */
+  isTaken(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
+    return this.#demux.find(local, localPort, remote, remotePort) !== undefined
   }
 
   // ------------------------------------------------------------------ the turn

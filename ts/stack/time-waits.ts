@@ -79,7 +79,8 @@ export class TimeWaits {
     const entry = this.#demux.findFor(segment)
     if (entry === undefined) return false
     const verdict = segmentArrivesInTimeWait(entry.wait, this.#counters, segment, now)
-    if (verdict === 'over') this.#forget(entry)
+    if (verdict === 'over' || verdict === 'anew') this.#forget(entry)
+    if (verdict === 'anew') return false
     if (verdict === 'restart') {
       entry.deadline = now + TIME_WAIT_MS
       this.#entries.delete(entry)

@@ -78,7 +78,8 @@ export function segmentArrives(
     return RESET | ACCEPTABLE
   }
   // Fourth check, RFC 5961 §4.2. A SYN again in SYN-RECEIVED is the peer's retransmission.
-  if (flags & SYN) {
+  const both = tcb.state === 'SYN-RECEIVED' && offset === 0 && (flags & ACK) !== 0
+  if (flags & SYN && !(both && answersOurSyn(tcb, segment))) {
     free()
     if (tcb.state === 'SYN-RECEIVED' && offset === 0) {
       repeatSynAck(tcb, now)
@@ -267,6 +268,11 @@ function oweLimitedAck(tcb: Tcb, now: number): boolean {
   tcb.ack.lastChallenge = now
   oweAckNow(tcb)
   return true
+}
+
+/** Of a simultaneous opening: the peer's SYN again, with the ACK of ours (RFC 9293 §3.5, figure 7). */
+function answersOurSyn(tcb: Tcb, segment: Segment): boolean {
+  return segment.payloadLength === 0 && offsetOf(segment.acknowledgment, tcb.iss, tcb.snd.una) === 1
 }
 
 /**

@@ -29,8 +29,8 @@ export interface TimeWait {
   readonly settings: TcpSettings
 }
 
-/** `restart`: answer with an ACK, and the minute begins anew. */
-export type TimeWaitVerdict = 'drop' | 'answer' | 'restart' | 'over'
+/** `restart`: answer with an ACK, and the minute begins anew. `anew`: it is over, and the segment opens another. */
+export type TimeWaitVerdict = 'drop' | 'answer' | 'restart' | 'over' | 'anew'
 
 /** Takes over from a tcb, which may be destroyed then. */
 export function timeWaitOf(tcb: Tcb): TimeWait {
@@ -65,6 +65,7 @@ export function segmentArrivesInTimeWait(
     counters.TcpExtPAWSEstab++
     return limited(wait, counters, now)
   }
+  if ((flags & (SYN | ACK | RST)) === SYN && isNewer(wait, segment, ahead)) return 'anew'
   const isAcceptable =
     length === 0
       ? ahead >= 0 && ahead <= wait.windowBytes
@@ -107,6 +108,13 @@ export function timeWaitAck(
   }
   const { sequence, acknowledgment, window } = wait
   return { sequence, acknowledgment, flags: ACK, window, options }
+}
+
+/** RFC 9293 §3.10.7.4, RFC 6191: a SYN that cannot be an old one of the connection that was. */
+function isNewer(wait: TimeWait, { options }: Segment, ahead: number): boolean {
+  if (ahead > 0) return true
+  if (!wait.timestamps || options.timestampValue === null) return false
+  return ((options.timestampValue - wait.timestampRecent) | 0) > 0
 }
 
 /** PAWS, RFC 7323 §5.3. */
