@@ -3,9 +3,10 @@
 // globalThis, which coverage.ts reads after each input: what the inspector's precise coverage tells as well,
 // but at the speed of an increment, so that every input can be looked at.
 
-import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
+import { transpiled } from '../harness/typescript-loader.mjs'
+
+export { resolve } from '../harness/typescript-loader.mjs'
 
 const counted = new URL('../../ts/', import.meta.url).href
 const { SyntaxKind: Kind, factory } = ts
@@ -13,24 +14,10 @@ const { SyntaxKind: Kind, factory } = ts
 /** One number a block, over all files. */
 let blocks = 0
 
-export async function resolve(specifier, context, next) {
-  const own = specifier.startsWith('.') && context.parentURL?.endsWith('.ts')
-  return next(own ? specifier.replace(/\.js$/, '.ts') : specifier, context)
-}
-
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context)
   const isCounted = url.startsWith(counted)
-  const { outputText } = ts.transpileModule(await readFile(fileURLToPath(url), 'utf8'), {
-    fileName: fileURLToPath(url),
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-      inlineSourceMap: true,
-    },
-    transformers: isCounted ? { before: [countBlocks] } : {},
-  })
+  const outputText = await transpiled(url, isCounted ? { before: [countBlocks] } : {})
   // On the first line, so that the lines of the source map stay right. Files do not run in the order in
   // which they were loaded.
   const head = isCounted
