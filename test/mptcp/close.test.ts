@@ -232,16 +232,18 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     c.closes()
     c.stack.calls.close(c.connection)
     c.sendsAll()
-    for (let at = 0; at < 4500; at += 500) {
+    // As long as TCP would: tcp_retries2, not closeTimeoutMs.
+    for (let at = 0; at < 920_000; at += 10_000) {
       for (const said of c.sendsAll()) {
         c.receives({ seq: 1, ack: said.seq + said.length, mptcp: [dss({ ack: 1 })] })
       }
-      c.after(500)
+      c.after(10_000)
     }
     expect(c.connection.state).toBe('M_FIN_WAIT_1')
     c.sendsAll()
-    c.after(1000)
+    c.after(10_000)
     expect(c.sendsAll().some((each) => each.flags.includes('R'))).toBe(true)
+    expect(c.stack.counters.TcpExtTCPAbortOnTimeout).toBe(1)
     expect(c.connection.error).toBe('ETIMEDOUT')
     expect(c.stack.connectionCount).toBe(0)
   })

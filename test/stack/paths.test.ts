@@ -75,6 +75,23 @@ describe.each(BACKENDS)('two stacks, %s core', (core) => {
     finish(w)
   })
 
+  it.each([0, 1])('go on within 3 s over path %i when both were dead for 20 s', (first) => {
+    const w = world({ paths: [FAST, SLOW], both: { core }, seed: 5 })
+    const pair = connectPair(w, { up: 8_000_000, down: 0 })
+    w.clock.runUntil(500)
+    for (const path of w.paths) path.cut()
+    w.clock.runUntil(20_500)
+    const before = pair.server.received
+    w.paths[first]!.heal()
+    w.clock.runUntil(23_500)
+    expect(pair.server.received).toBeGreaterThan(before)
+    for (const path of w.paths) path.heal()
+    runToEnd(w, pair)
+    pair.client.check()
+    pair.server.check()
+    finish(w)
+  })
+
   it.each([
     [true, true],
     [false, false],

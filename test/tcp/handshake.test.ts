@@ -124,6 +124,34 @@ describe.each(BACKENDS)('handshake, %s core', (core) => {
     expect(c.connection.subflows[0]!.tcb.state).toBe('ESTABLISHED')
   })
 
+  it('a SYN that comes again each second is answered each time, and is no timeout of the SYN/ACK', () => {
+    const c = synReceived(plain)
+    for (let i = 0; i < 30; i++) {
+      c.after(900)
+      c.receives({ flags: 'S', seq: 0, ...synSpec({}) })
+      c.sends({ flags: 'S.', seq: 0, ack: 1 })
+      c.sendsNothing()
+    }
+    expect(c.stack.counters.TcpExtTCPTimeouts).toBe(0)
+    c.receives({ seq: 1, ack: 1 })
+    expect(c.connection.subflows[0]!.tcb.state).toBe('ESTABLISHED')
+  })
+
+  it('SYNs in a row are answered once in half a second, and the SYN/ACK goes again after its own second', () => {
+    const c = synReceived(plain)
+    for (let i = 0; i < 4; i++) {
+      c.after(5)
+      c.receives({ flags: 'S', seq: 0, ...synSpec({}) })
+    }
+    c.sends({ flags: 'S.', seq: 0, ack: 1 })
+    c.sendsNothing()
+    expect(c.stack.counters.TcpExtTCPACKSkipped).toBe(3)
+    c.after(980)
+    c.sendsNothing()
+    c.after(20)
+    c.sends({ flags: 'S.', seq: 0, ack: 1 })
+  })
+
   it('a SYN that is not answered goes again each second, after four with backoff, and fails in time', () => {
     const c = synSent({ ...plain, plain: true, stack: { openTimeoutMs: 20_000 } })
     for (const seconds of [1, 1, 1, 1, 1, 2, 4, 8]) {

@@ -114,6 +114,30 @@ describe.each(BACKENDS)('segments, %s core', (core) => {
     c.reads(4096)
   })
 
+  it.each([0, 10, -1])(
+    'an ACK at the right edge counts, whatever text it carries there: %i',
+    (data) => {
+      const c = established({
+        ...plain,
+        stack: { receiveBufferBytes: 4096, windowScaling: false },
+      })
+      for (let seq = 1; seq < 4097; seq += 1024) c.receives({ seq, ack: 1, data: 1024 })
+      expect(c.sendsAll().at(-1)).toMatchObject({ ack: 4097, window: 0 })
+      c.writes(1000)
+      c.sends({ seq: 1, length: 1000 })
+      // -1: at an edge with room before it, as of a peer whose last segments were lost.
+      if (data < 0) {
+        c.reads(4096)
+        const { ack, window } = c.sendsAll().at(-1)!
+        c.receives({ seq: ack + window, ack: 1001 })
+      } else c.receives({ seq: 4097, ack: 1001, data })
+      expect(c.subflow().tcb.snd.una).toBe(1001)
+      if (data > 0) c.sends({ flags: '.', ack: 4097, window: 0 })
+      c.sendsNothing()
+      c.reads(data < 0 ? 0 : 4096)
+    },
+  )
+
   it('a pure ACK from before the window is answered once in half a second, text each time', () => {
     // Two ends that an attacker made disagree would else answer each other's ACKs for ever.
     const c = established(plain)

@@ -42,6 +42,26 @@ describe.each(BACKENDS)('window, %s core', (core) => {
     expect(c.sendsAll().reduce((sum, said) => sum + said.length, 0)).toBe(5000)
   })
 
+  it.each([false, true])(
+    'a shut window whose probes nobody answers is given up (MPTCP %s)',
+    (mptcp) => {
+      const c = established({ core, mptcp, window: 0 })
+      c.connection.snd.noDelay = true
+      c.writes(5000)
+      const times: number[] = []
+      while (c.connection.error === null && c.clock.now() < 3_600_000) {
+        c.after(1000)
+        for (const said of c.sendsAll()) if (!said.flags.includes('R')) times.push(said.at)
+      }
+      expect(c.connection.error).toBe('ETIMEDOUT')
+      expect(times).toHaveLength(16)
+      const gaps = times.slice(1).map((at, i) => at - times[i]!)
+    expect(gaps.every((gap, i) => i === 0 || gap >= gaps[i - 1]!)).toBe(true)
+      expect(Math.max(...gaps)).toBe(60_000)
+      expect(c.stack.counters.TcpExtTCPAbortOnTimeout).toBe(1)
+    },
+  )
+
   it('a shut window is probed with backoff until it opens, for as long as the peer answers', () => {
     const c = established({ ...plain, window: 0 })
     c.connection.snd.noDelay = true

@@ -159,7 +159,11 @@ export function reap(context: Context, connection: Connection, now: number): voi
   }
   if (subflows.length > 0) return
   settleDataEnds(context, connection)
-  if (isForsaken(connection)) return
+  if (isForsaken(connection)) {
+    // As Linux: that of a path that died; a reset of all of them is none.
+    connection.lostBy = error === 'ECONNRESET' ? null : error
+    return
+  }
   if (!isDataClosed(connection.state) && !isComplete(connection)) {
     connection.error ??= error ?? 'ECONNRESET'
   }

@@ -69,6 +69,8 @@ export interface Connection {
   fallbackReason: string | null
   /** ECONNRESET, ETIMEDOUT …; null while all is well. */
   error: string | null
+  /** How its last subflow ended, while it waits for another one: its error if none comes. */
+  lostBy: string | null
   /** The peer has proved that it received our keys: a DSS came (RFC 8684 §3.1). */
   fullyEstablished: boolean
   /** DSS checksums in both directions. */
@@ -187,6 +189,9 @@ export interface Connection {
     /** Data-level window probe. */
     probe: number
     probeBackoff: number
+    /** When the window was last probed, and the probes in a row that nobody has answered. */
+    probedAt: number
+    probesUnanswered: number
     /** DATA_FIN again. */
     dataFin: number
     dataFinBackoff: number

@@ -9,8 +9,10 @@ import { canCarryData, type Subflow } from './subflow.js'
 
 /** Bounded: ranges are disjoint and lie in the send buffer; past this they are merged into one. */
 const MAX_RANGES = 256
-/** Between two questions to a stale subflow. */
+/** Between the first questions to a stale subflow, and at most: later, and while data waits that none carries. */
 const STALE_PROBE_MS = 250
+const MAX_STALE_PROBE_MS = 60_000
+const MAX_STRANDED_PROBE_MS = 3000
 
 /** Everything that `subflow` was given and the peer has not DATA_ACKed. */
 export function reinjectAll(connection: Connection, subflow: Subflow): void {
@@ -83,27 +85,49 @@ export function subflowTimedOut(
   subflow: Subflow,
   now: number,
 ): void {
-  const others = connection.subflows.some(
-    (other) => other !== subflow && canCarryData(other) && !other.stale,
-  )
-  if (!others) return
+  const { subflows } = connection
+  if (!subflows.some((other) => other !== subflow && canCarryData(other))) return
   if (!subflow.stale) {
     subflow.stale = true
-    subflow.staleProbeDeadline = now + STALE_PROBE_MS
+    subflow.staleProbes = 0
+    subflow.staleProbeDeadline = now + probeInterval(connection, subflow)
     context.counters.SubflowStale++
     reinjectAll(connection, subflow)
   }
+  if (!isStranded(connection)) return
+  for (const each of subflows) {
+    const soon = now + probeInterval(connection, each)
+    if (each.stale) each.staleProbeDeadline = Math.min(each.staleProbeDeadline, soon)
+  }
+}
+
+/** Data waits, and every path that could carry it is silent. */
+function isStranded({ subflows, snd }: Connection): boolean {
+  return snd.una < snd.end && subflows.every((each) => each.stale || !canCarryData(each))
+}
+
+/** Intervals double, as those of a retransmission do; while data is stranded only so far. */
+function probeInterval(connection: Connection, { staleProbes, tcb }: Subflow): number {
+  const most = isStranded(connection) ? MAX_STRANDED_PROBE_MS : MAX_STALE_PROBE_MS
+  return Math.min(most, Math.max(STALE_PROBE_MS, tcb.rtt.srttMs) * 2 ** staleProbes)
 }
 
 /**
- * A stale subflow is asked for an ACK, without data. Its own retransmissions back off for minutes,
- * as they must; what they carry went elsewhere, and one small segment a quarter of a second does no
- * harm.
+ * A stale subflow is asked for an ACK, without data. Where its TCP has something to repeat, that asks as well;
+ * but it backs off for minutes, as it must, and stranded data shall not wait as long.
  */
-export function probeStale(context: Context, subflow: Subflow, now: number): void {
-  askForAck(subflow.tcb)
-  subflow.staleProbeDeadline = now + Math.max(STALE_PROBE_MS, subflow.tcb.rtt.srttMs)
-  context.counters.SubflowStaleProbe++
+export function probeStale(
+  context: Context,
+  connection: Connection,
+  subflow: Subflow,
+  now: number,
+): void {
+  if (subflow.tcb.sent.length === 0 || isStranded(connection)) {
+    askForAck(subflow.tcb)
+    context.counters.SubflowStaleProbe++
+  }
+  subflow.staleProbes++
+  subflow.staleProbeDeadline = now + probeInterval(connection, subflow)
 }
 
 /** Anything acceptable came on a stale subflow: its path is alive, so its own data goes at once. */

@@ -33,6 +33,8 @@ export interface Subflow {
   thirdAckTries: number
   /** Taken out of use after a timeout, while others work. */
   stale: boolean
+  /** Signs of life asked for since it became so. Bounded: intervals double. */
+  staleProbes: number
   /** When a stale subflow is next asked for a sign of life; Infinity = it is not stale. */
   staleProbeDeadline: number
   readonly mappings: MappingQueue
@@ -105,6 +107,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     thirdAckDeadline: Number.POSITIVE_INFINITY,
     thirdAckTries: 0,
     stale: false,
+    staleProbes: 0,
     staleProbeDeadline: Number.POSITIVE_INFINITY,
     mappings: createMappingQueue(options.plain),
     sawDss: false,

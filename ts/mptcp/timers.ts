@@ -3,8 +3,9 @@
 
 import { askForAck } from '../tcp/keep-alive.js'
 import { oweAckNow } from '../tcp/receive.js'
+import { MAX_RTO_MS } from '../tcp/rtt.js'
 import { setState } from '../tcp/state.js'
-import { GIVEN_UP, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
+import { GIVEN_UP, MAX_RETRIES, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
 import { RESET_MIDDLEBOX } from '../wire/mptcp-options.js'
 import { abort, isForsaken } from './close.js'
 import type { Connection } from './connection.js'
@@ -17,6 +18,8 @@ import { isDataFinDue } from './segment-options.js'
 import { isCorked } from './send-queue.js'
 import { canCarryData, isLive, type Subflow } from './subflow.js'
 
+/** How long TCP repeats what nobody acknowledges: Linux's tcp_retries2, 15 timeouts from 200 ms on. */
+const GIVE_UP_MS = 924_600
 /** Linux's TCP_RTO_MIN. */
 const LEAST_TIMEOUT_MS = 200
 /** Doublings of the data-level timers. */
@@ -57,6 +60,12 @@ function dataTimeout(connection: Connection, backoff: number): number {
   let rto = 0
   for (const subflow of connection.subflows) rto = Math.max(rto, subflow.tcb.rtt.rtoMs)
   return Math.max(rto, LEAST_TIMEOUT_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
+}
+
+/** Between window probes: as TCP's, they back off for longer than the data level's timeouts. */
+function probeTimeout(connection: Connection): number {
+  const first = dataTimeout(connection, 0)
+  return Math.min(first * 2 ** connection.timers.probeBackoff, MAX_RTO_MS)
 }
 
 /** That of the fastest subflow. */
@@ -105,10 +114,11 @@ export function armTimers(context: Context, connection: Connection, now: number)
     timers.probe = Number.POSITIVE_INFINITY
     timers.probeBackoff = 0
   } else if (timers.probe === Number.POSITIVE_INFINITY) {
-    timers.probe = now + dataTimeout(connection, timers.probeBackoff)
+    timers.probe = now + probeTimeout(connection)
   }
 
-  const finOut = live && isDataFinDue(connection) && snd.nxt > snd.fin
+  // Alone only once all data has come: before that it goes with the data that is repeated.
+  const finOut = live && isDataFinDue(connection) && snd.nxt > snd.fin && snd.una >= snd.fin
   if (!finOut) {
     timers.dataFin = Number.POSITIVE_INFINITY
     timers.dataFinBackoff = 0
@@ -128,9 +138,14 @@ export function armTimers(context: Context, connection: Connection, now: number)
   // uses, nor may a dead path that still owes the ACK of a FIN. A DATA_ACK that moves on starts it anew.
   const lingering = connection.detached && connection.subflows.length > 0
   if (!lingering && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
-  else if (timers.close === Number.POSITIVE_INFINITY) {
-    timers.close = now + context.config.closeTimeoutMs
-  }
+  else if (timers.close === Number.POSITIVE_INFINITY)
+    timers.close = now + patience(context, connection)
+}
+
+/** What was written is repeated for as long as TCP would, or the user wants to; only then is it given up. */
+function patience({ config }: Context, { detached, snd, settings }: Connection): number {
+  if (!detached || snd.una > snd.fin) return config.closeTimeoutMs
+  return settings.userTimeoutMs || Math.max(config.closeTimeoutMs, GIVE_UP_MS)
 }
 
 /** Fires what is due at `now`. */
@@ -151,16 +166,7 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     timers.scheduler = Number.POSITIVE_INFINITY
     replaceScheduler(context, connection, new Error(GAVE_NOTHING))
   }
-  if (timers.probe <= now) {
-    timers.probe = Number.POSITIVE_INFINITY
-    timers.probeBackoff++
-    const subflow = connection.subflows.find(canCarryData)
-    // Where the window has some room, what fits goes instead (RFC 9293 §3.8.6.2.1, the override timeout).
-    if (subflow !== undefined && snd.right <= snd.nxt) {
-      askForAck(subflow.tcb)
-      context.counters.WinProbe++
-    }
-  }
+  if (timers.probe <= now) probeWindow(context, connection, now)
   if (timers.dataFin <= now) {
     timers.dataFin = Number.POSITIVE_INFINITY
     timers.dataFinBackoff++
@@ -168,8 +174,13 @@ export function connectionTimersFire(context: Context, connection: Connection, n
   }
   if (timers.close <= now) {
     timers.close = Number.POSITIVE_INFINITY
-    const ended = isForsaken(connection) || snd.una > snd.fin
-    abort(connection, ended ? null : 'ETIMEDOUT')
+    const given = isForsaken(connection)
+      ? connection.lostBy
+      : snd.una > snd.fin
+        ? null
+        : 'ETIMEDOUT'
+    if (given === 'ETIMEDOUT') context.counters.TcpExtTCPAbortOnTimeout++
+    abort(connection, given)
   }
   announceDue(context, connection, now)
 }
@@ -185,7 +196,8 @@ function fireSubflow(
     const outcome = timersFire(tcb, now)
     if (outcome & TIMED_OUT) subflowTimedOut(context, connection, subflow, now)
     if (outcome & GIVEN_UP) {
-      context.counters.TcpAttemptFails += tcb.state.startsWith('SYN') ? 1 : 0
+      if (tcb.state.startsWith('SYN')) context.counters.TcpAttemptFails++
+      else context.counters.TcpExtTCPAbortOnTimeout++
       subflow.resetOwed = -1
       if (tcb.state === 'SYN-SENT') setState(tcb, 'CLOSED')
     }
@@ -194,7 +206,7 @@ function fireSubflow(
     subflow.failDeadline = Number.POSITIVE_INFINITY
     subflow.resetOwed = RESET_MIDDLEBOX
   }
-  if (subflow.staleProbeDeadline <= now) probeStale(context, subflow, now)
+  if (subflow.staleProbeDeadline <= now) probeStale(context, connection, subflow, now)
   if (subflow.thirdAckDeadline <= now) {
     if (subflow.thirdAckTries >= MAX_THIRD_ACKS) {
       subflow.thirdAckDeadline = Number.POSITIVE_INFINITY
@@ -204,6 +216,28 @@ function fireSubflow(
       oweAckNow(tcb)
     }
   }
+}
+
+/**
+ * The peer's window is shut: every path asks whether it still is, for ever if the peer answers (RFC 9293
+ * §3.8.6.1). One that does not is given up, as Linux does, after as many probes as TCP repeats data.
+ */
+function probeWindow(context: Context, connection: Connection, now: number): void {
+  const { timers, snd, subflows } = connection
+  timers.probe = Number.POSITIVE_INFINITY
+  timers.probeBackoff++
+  // Where the window has some room, what fits goes instead (RFC 9293 §3.8.6.2.1, the override timeout).
+  if (snd.right > snd.nxt) return
+  const isAnswered = subflows.some(({ tcb }) => tcb.timers.heardAt >= timers.probedAt)
+  timers.probesUnanswered = isAnswered ? 0 : timers.probesUnanswered + 1
+  if (timers.probesUnanswered > MAX_RETRIES) {
+    context.counters.TcpExtTCPAbortOnTimeout++
+    abort(connection, 'ETIMEDOUT')
+    return
+  }
+  timers.probedAt = now
+  for (const subflow of subflows) if (canCarryData(subflow)) askForAck(subflow.tcb)
+  context.counters.WinProbe++
 }
 
 /** Nothing was DATA_ACKed for too long: the oldest data goes again, on another subflow if it is still

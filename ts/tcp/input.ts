@@ -3,7 +3,7 @@
 
 import { ACK, FIN, RST, type Segment, SYN } from '../wire/segment.js'
 import { offsetOf } from '../wire/seq.js'
-import { ackArrives } from './ack.js'
+import { ackArrives, armRetransmit } from './ack.js'
 import {
   ACCEPTABLE,
   ACKED,
@@ -16,10 +16,10 @@ import {
   TEXT,
 } from './outcome.js'
 import { duplicateReported, oweAckNow, textArrives } from './receive.js'
+import { markLost } from './sent.js'
 import { isSynchronized, mayReceive, setState } from './state.js'
 import { segmentArrivesInSynSent } from './syn-sent.js'
 import type { Tcb } from './tcb.js'
-import { retransmitNow } from './timers.js'
 
 /**
  * What the layer above has decided of the segment that would complete a passive opening: a MP_JOIN's
@@ -81,7 +81,7 @@ export function segmentArrives(
   if (flags & SYN) {
     free()
     if (tcb.state === 'SYN-RECEIVED' && offset === 0) {
-      repeatSynAck(tcb)
+      repeatSynAck(tcb, now)
       return 0
     }
     tcb.counters.TcpExtTCPSYNChallenge++
@@ -132,11 +132,10 @@ function checkSequence(tcb: Tcb, segment: Segment, offset: number, now: number):
   }
   const length = segment.payloadLength + (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0)
   const windowEnd = Math.max(rcv.right, rcv.nxt)
-  let acceptable: boolean
-  if (length === 0) acceptable = offset === rcv.nxt || (offset >= rcv.nxt && offset < windowEnd)
-  else if (windowEnd === rcv.nxt) acceptable = false
-  else acceptable = offset < windowEnd && offset + length > rcv.nxt
-  if (acceptable) return true
+  // Deviates: a segment that begins at the right edge is taken too, as Linux does: of two ends that have filled
+  // each other's windows every segment stands there, and its ACK must count. Its text finds no room.
+  const begins = offset <= windowEnd
+  if (begins && (length === 0 ? offset >= rcv.nxt : offset + length > rcv.nxt)) return true
   // The peer's retransmission of its SYN while our SYN/ACK is lost.
   if (flags & SYN && tcb.state === 'SYN-RECEIVED' && offset === 0) return true
   tcb.counters.TcpExtOutOfWindow++
@@ -270,8 +269,18 @@ function oweLimitedAck(tcb: Tcb, now: number): boolean {
   return true
 }
 
-/** Our SYN/ACK was lost: it goes again now, not at the timeout. */
-function repeatSynAck(tcb: Tcb): void {
+/**
+ * Our SYN/ACK was lost: it goes again now, and the timeout begins anew, as it was; it is none. Bounded, as
+ * Linux: SYNs in a row would be answered one by one.
+ */
+function repeatSynAck(tcb: Tcb, now: number): void {
   const first = tcb.sent.first()
-  if (first !== undefined && first.control & SYN) retransmitNow(tcb)
+  if (first === undefined || (first.control & SYN) === 0) return
+  if (now - tcb.ack.lastChallenge < CHALLENGE_INTERVAL_MS) {
+    tcb.counters.TcpExtTCPACKSkipped++
+    return
+  }
+  tcb.ack.lastChallenge = now
+  markLost(tcb, first)
+  armRetransmit(tcb, now)
 }

@@ -67,8 +67,8 @@ export function segmentArrivesInTimeWait(
   }
   const isAcceptable =
     length === 0
-      ? ahead === 0 || (ahead > 0 && ahead < wait.windowBytes)
-      : ahead < wait.windowBytes && ahead + length > 0
+      ? ahead >= 0 && ahead <= wait.windowBytes
+      : ahead <= wait.windowBytes && ahead + length > 0
   if (!isAcceptable) {
     counters.TcpExtOutOfWindow++
     if (flags & RST) return 'drop'

@@ -11,7 +11,7 @@ import { timeoutFires } from './recovery.js'
 import { ACK_DELAYED, type Tcb } from './tcb.js'
 
 /** Timeouts in a row before a connection is given up: Linux's tcp_retries2, about 15 minutes. */
-const MAX_RETRIES = 15
+export const MAX_RETRIES = 15
 /** The same while opening: Linux's tcp_syn_retries, with the linear ones, and tcp_synack_retries. */
 const MAX_SYN_RETRIES = 10
 const MAX_SYNACK_RETRIES = 5
