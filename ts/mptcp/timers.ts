@@ -136,15 +136,17 @@ export function armTimers(context: Context, connection: Connection, now: number)
 
   // A peer that never closes its side, or never DATA_ACKs the rest, may not hold a connection that nobody
   // uses, nor may a dead path that still owes the ACK of a FIN. A DATA_ACK that moves on starts it anew.
+  // Neither may an end that nobody acknowledges: riding on bare ACKs, it is no subflow's to give up.
   const lingering = connection.detached && connection.subflows.length > 0
-  if (!lingering && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
+  if (!lingering && !finOut && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
   else if (timers.close === Number.POSITIVE_INFINITY)
     timers.close = now + patience(context, connection)
 }
 
 /** What was written is repeated for as long as TCP would, or the user wants to; only then is it given up. */
-function patience({ config }: Context, { detached, snd, settings }: Connection): number {
-  if (!detached || snd.una > snd.fin) return config.closeTimeoutMs
+function patience({ config }: Context, connection: Connection): number {
+  const { snd, settings } = connection
+  if (isForsaken(connection) || snd.una > snd.fin) return config.closeTimeoutMs
   return settings.userTimeoutMs || Math.max(config.closeTimeoutMs, GIVE_UP_MS)
 }
 
