@@ -3,8 +3,9 @@
 // globalThis, which coverage.ts reads after each input: what the inspector's precise coverage tells as well,
 // but at the speed of an increment, so that every input can be looked at.
 
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import { transpiled } from '../harness/typescript-loader.mjs'
 
 export { resolve } from '../harness/typescript-loader.mjs'
 
@@ -17,7 +18,16 @@ let blocks = 0
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context)
   const isCounted = url.startsWith(counted)
-  const outputText = await transpiled(url, isCounted ? { before: [countBlocks] } : {})
+  const { outputText } = ts.transpileModule(await readFile(fileURLToPath(url), 'utf8'), {
+    fileName: fileURLToPath(url),
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      inlineSourceMap: true,
+    },
+    transformers: isCounted ? { before: [countBlocks] } : {},
+  })
   // On the first line, so that the lines of the source map stay right. Files do not run in the order in
   // which they were loaded.
   const head = isCounted
