@@ -9,7 +9,7 @@ import {
   MPTCP_ERRNO as E,
   mptcpErrnoName,
 } from '../../ts/socket/constants.js'
-import type { SoakEnd } from './random-world.js'
+import type { SlowReader, SoakEnd } from './random-world.js'
 
 /** What is read lies here until it is compared, at once. */
 const READ = new Uint8Array(65_536)
@@ -24,6 +24,7 @@ export class Application {
   #written = 0
   #isShut = false
   #shutDue = false
+  #isReading = false
   received = 0
   /** It has read the peer's end. */
   ended = false
@@ -66,8 +67,7 @@ export class Application {
   begin(fd: number): void {
     this.#fd = fd
     this.#bsd.watch(fd, () => this.#act())
-    const { reader, abortsAfterMs } = this.#does
-    if (reader !== undefined) this.#readSlowly()
+    const { abortsAfterMs } = this.#does
     if (abortsAfterMs !== undefined) this.#after(abortsAfterMs, () => this.abort())
     this.#act()
   }
@@ -97,17 +97,22 @@ export class Application {
   #act(): void {
     if (this.closed) return
     if (this.#does.reader === undefined) this.#read(Number.POSITIVE_INFINITY)
+    else this.#readSlowly(this.#does.reader)
     if (this.error === null) this.#write()
     this.#letGoWhenDone()
   }
 
-  #readSlowly(): void {
-    const { bytes, everyMs } = this.#does.reader!
+  /** Looks when something has happened, and from then on in its own time for as long as there is something. */
+  #readSlowly({ bytes, everyMs }: SlowReader): void {
+    if (this.#isReading) return
+    this.#isReading = true
     this.#after(everyMs, () => {
+      this.#isReading = false
+      const before = this.received
       this.#read(bytes)
+      if (this.received > before) this.#act()
+      else if (this.error === null) this.#write()
       this.#letGoWhenDone()
-      if (!this.closed && !this.ended) this.#readSlowly()
-      if (!this.closed) this.#write()
     })
   }
 

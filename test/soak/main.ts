@@ -1,9 +1,10 @@
 // `npm run soak -- --seeds A..B [--core wasm|js|both] [--jobs N] [--verbose]`: plays the worlds of the seeds
-// from A up to, not including, B. `--world JSON` plays one that a failure printed. Exit status 1: one failed,
+// from A up to, not including, B. `--world JSON [--trace]` plays one that a failure printed. Exit status 1: one failed,
 // which is told with its seed, the smallest world that fails likewise, and the commands that play both again.
 
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import type { World } from '../stack/world.js'
 import type { CoreChoice, SoakWorld } from './random-world.js'
 import { NOW, type Report, type Share } from './report.js'
 
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '1' },
     world: { type: 'string' },
     verbose: { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
   },
 })
 
@@ -38,7 +40,7 @@ else await playAlone(values.world)
 function usage(problem: string): never {
   console.error(`${problem}
 usage: npm run soak -- --seeds A..B [--core wasm|js|both] [--jobs N] [--verbose]
-       npm run soak -- --world JSON`)
+       npm run soak -- --world JSON [--trace]`)
   process.exit(2)
 }
 
@@ -58,7 +60,9 @@ async function playAlone(text: string): Promise<void> {
     usage('--world takes what a failure printed')
   }
   const { play } = await import('./play.js')
-  const { problem, virtualMs, bytes } = play(world)
+  const { trace } = await import('./trace.js')
+  const plant = values.trace ? (w: World): void => trace(w, console.log) : undefined
+  const { problem, virtualMs, bytes } = play(world, plant)
   console.log(problem ?? `nothing wrong: ${bytes} bytes in ${Math.round(virtualMs)} virtual ms`)
   if (problem !== null) process.exitCode = 1
 }

@@ -98,9 +98,10 @@ export class Meddler {
 
   /** Half of the numbers away from what is expected: what a guess nearly always is, and this always. */
   #loseTrack(segment: Segment): void {
-    const far = HALF_OF_THE_NUMBERS + this.#random.below(2 ** 20)
-    segment.sequence = (segment.sequence + far) >>> 0
-    segment.acknowledgment = (segment.acknowledgment + far) >>> 0
+    // Apart, as two guesses: a SYN cookie is the sum of a secret and the peer's number.
+    const far = (): number => HALF_OF_THE_NUMBERS + this.#random.below(2 ** 20)
+    segment.sequence = (segment.sequence + far()) >>> 0
+    segment.acknowledgment = (segment.acknowledgment + far()) >>> 0
     segment.options.timestampValue = null
     segment.options.sack = null
     segment.options.mptcp = []

@@ -55,8 +55,8 @@ export function play(soaked: SoakWorld, plant: (w: World) => void = () => {}): O
     client: soaked.client,
     server: soaked.server,
   })
-  meddle(w, soaked)
   plant(w)
+  meddle(w, soaked)
   const client = new MptcpBsd(w.client)
   const server = new MptcpBsd(w.server)
   const played = soaked.transfers.map((transfer, i) =>
