@@ -9,3 +9,7 @@ export function webServer(
 ): { accept(socket: Duplex): void; close(): void }
 /** Uploads and downloads `bytes`, on one connection that `connect` makes; rejects where anything differs. */
 export function webClient(kind: WebKind, connect: () => Duplex, bytes: number): Promise<void>
+/** What a file of so many bytes has to hold. */
+export function webFile(length: number): Buffer
+/** Asks for files of these lengths on one connection; rejects where anything differs. */
+export function webFiles(connect: () => Duplex, lengths: readonly number[]): Promise<void>

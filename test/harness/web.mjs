@@ -79,6 +79,9 @@ function hashOfPattern(length) {
   return hash.digest('hex')
 }
 
+/** What a file of so many bytes has to hold for a client of `files`. */
+export const webFile = (length) => Buffer.concat([...chunks(length)])
+
 /** Uploads and downloads `bytes`, on one connection that `connect()` makes; throws where anything differs. */
 export async function webClient(kind, connect, bytes) {
   if (kind === 'tls') return echo(connect, bytes)
@@ -94,8 +97,28 @@ function must(condition, what) {
 const overTls = (socket, ALPNProtocols) =>
   tls.connect({ socket, ALPNProtocols, rejectUnauthorized: false })
 
-/** All wait for one connection, which is kept from one to the next. */
+/** Files of a server that knows nothing of ours, by their lengths, on one connection that is kept. */
+export async function webFiles(connect, lengths) {
+  const { ask, connections } = asker('http', connect)
+  const answers = await Promise.all(lengths.map((length) => ask('GET', `/${length}`)))
+  must(`${answers}` === `${lengths}`, `files of ${answers} bytes`)
+  must(connections() === 1, `${connections()} connections`)
+}
+
 async function requests(kind, connect, bytes) {
+  const { ask, connections } = asker(kind, connect)
+  const answers = await Promise.all([
+    ask('GET', '/one'),
+    ask('PUT', '/', pattern(bytes)),
+    ask('GET', `/${bytes}`),
+    ask('GET', '/two'),
+  ])
+  check(answers, bytes)
+  must(connections() === 1, `${connections()} connections`)
+}
+
+/** All wait for one connection, which is kept from one to the next. */
+function asker(kind, connect) {
   let connections = 0
   // With keepAlive it would call setKeepAlive of a socket that nobody waits for; a MptcpSocket has none.
   const agent = new http.Agent({ maxSockets: 1 })
@@ -112,14 +135,7 @@ async function requests(kind, connect, bytes) {
       if (body === undefined) request.end()
       else body.pipe(request)
     })
-  const answers = await Promise.all([
-    ask('GET', '/one'),
-    ask('PUT', '/', pattern(bytes)),
-    ask('GET', `/${bytes}`),
-    ask('GET', '/two'),
-  ])
-  check(answers, bytes)
-  must(connections === 1, `${connections} connections`)
+  return { ask, connections: () => connections }
 }
 
 async function streams(connect, bytes) {

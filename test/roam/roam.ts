@@ -239,12 +239,9 @@ async function endOf(
       const { status, signal, stderr } = await end.ended
       if (status !== 0) problems.push(`${name} ended with ${signal ?? status}: ${stderr.trim()}`)
       const finished = end.events().find(({ event }) => event === 'finished')
-      if (
-        finished &&
-        (!finished.drained || finished.liveSlots !== 0 || finished.connections !== 0)
-      ) {
-        const { drained, liveSlots, connections } = finished
-        problems.push(`${name} holds ${JSON.stringify({ drained, liveSlots, connections })}`)
+      if (finished && (!finished.drained || finished.liveSlots !== 0)) {
+        const { drained, liveSlots } = finished
+        problems.push(`${name} holds ${JSON.stringify({ drained, liveSlots })}`)
       }
     }
   } catch (error) {
