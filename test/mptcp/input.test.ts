@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { MP_TCPRST } from '../../ts/wire/mptcp-options.js'
 import { BACKENDS } from '../contract/cores.js'
-import { pattern } from '../harness/peer.js'
+import { dss, pattern } from '../harness/peer.js'
 import { established, joined } from '../harness/states.js'
 import { isReset, map } from './mappings.js'
 
@@ -24,10 +24,10 @@ describe.each(BACKENDS)('unmapped bytes, %s core', (core) => {
     const c = established({ core, stack: { receiveBufferBytes: 8192 } })
     c.receives({ seq: 1, ack: 1, mptcp: [map(20_001, 20_001, 10)] })
     for (let seq = 1; seq < 8000; seq += 1000) {
-      c.receives({ seq, ack: 1, data: 1000 })
+      c.receives({ seq, ack: 1, data: 1000, mptcp: [dss({ ack: 1 })] })
       expect(c.sendsAll().some((said) => said.flags.includes('R'))).toBe(false)
     }
-    c.receives({ seq: 8001, ack: 1, data: 192 })
+    c.receives({ seq: 8001, ack: 1, data: 192, mptcp: [dss({ ack: 1 })] })
     isReset(c, 6)
     expect(c.stack.counters.UnmappedReset).toBe(1)
   })

@@ -162,6 +162,7 @@ export function reap(context: Context, connection: Connection, now: number): voi
   if (isForsaken(connection)) {
     // As Linux: that of a path that died; a reset of all of them is none.
     connection.lostBy = error === 'ECONNRESET' ? null : error
+    connection.timers.close = Number.POSITIVE_INFINITY
     return
   }
   if (!isDataClosed(connection.state) && !isComplete(connection)) {

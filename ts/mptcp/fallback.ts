@@ -9,6 +9,17 @@ import { mapInfinitely } from './mapping.js'
 import type { Subflow } from './subflow.js'
 
 /**
+ * Whether the bytes of this subflow say by themselves where they belong, in both directions: it is the only one that
+ * ever was, nothing went or came on it twice, and no data is missing. Only then may bytes without a mapping be
+ * taken for the data that follows; as Linux judges (allow_infinite_fallback).
+ */
+export function isStraight(context: Context, connection: Connection, subflow: Subflow): boolean {
+  if (connection.nextSubflowId > 1 || connection.snd.retransmits > 0) return false
+  if (!subflow.mappings.straight) return false
+  return receivedEnd(context, connection) === firstPending(subflow.tcb)
+}
+
+/**
  * Makes the connection plain TCP on `subflow`, which must be its only one. `counter` names the
  * reason.
  */

@@ -28,7 +28,7 @@ import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { setMptcpState } from './data-state.js'
-import { fallBack } from './fallback.js'
+import { fallBack, isStraight } from './fallback.js'
 import { dataOffsetAt } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
 import { joinAckVerdict, joinSynAckArrived } from './mp-join.js'
@@ -39,6 +39,8 @@ import { staleSubflowHeard, subflowRecovered } from './reinject.js'
 import { hasFailed, type Subflow } from './subflow.js'
 import { synDataAnswered } from './syn-data.js'
 
+/** How long bytes may wait for a mapping that comes with other bytes. */
+const UNMAPPED_MS = 3000
 /** How long a peer may take to answer a MP_FAIL: Linux's TCP_RTO_MAX. */
 const FAIL_ANSWER_MS = 120_000
 
@@ -173,15 +175,17 @@ function subflowAcked(
     becomePlain(context, connection, subflow, 'DSSCorruptionFallback')
     return
   }
-  // Never once another subflow may have carried data.
-  if (connection.snd.una === 1 + subflow.synDataSent && connection.nextSubflowId === 1) {
+  // Later as well: a peer that speaks MPTCP says DATA_ACK with every ACK. Never once another subflow may have
+  // carried data.
+  const acked = Math.min(subflow.tcb.snd.una, connection.snd.end)
+  if (connection.nextSubflowId === 1 && acked > connection.snd.una) {
     becomePlain(context, connection, subflow, 'DssFallback')
   }
 }
 
 /**
- * To the peer this subflow is plain TCP: so it is here, with what was kept, if it is the only one. Where there are
- * others it is of no use.
+ * To the peer this subflow is plain TCP, or a box makes it so: so it is here, with what was kept, if its bytes are
+ * the data. Where they might not be it is of no use, and never a guess (RFC 8684 §3.7).
  */
 function becomePlain(
   context: Context,
@@ -189,13 +193,19 @@ function becomePlain(
   subflow: Subflow,
   counter: CounterName,
 ): void {
-  if (subflow.kind === 'join' || connection.subflows.length > 1) {
+  if (!isStraight(context, connection, subflow)) {
     subflow.resetOwed = RESET_MIDDLEBOX
     return
   }
   fallBack(context, connection, subflow, counter)
   fallbackArrives(context, connection, subflow)
   deliver(context, connection, subflow)
+}
+
+/** Bytes have waited too long for their mapping: a box has taken it, or laid two segments together. */
+export function unmappedForLong(context: Context, connection: Connection, subflow: Subflow): void {
+  subflow.unmappedDeadline = Number.POSITIVE_INFINITY
+  if (connection.mode === 'mptcp') becomePlain(context, connection, subflow, 'DssFallback')
 }
 
 /** In plain TCP the subflow's own ACK and window are the data level's. */
@@ -246,14 +256,16 @@ function passUp(
   switch (verdict) {
     case 'DELIVERED':
     case 'WAIT_CHECKSUM':
+      subflow.unmappedDeadline = Number.POSITIVE_INFINITY
       return
     case 'NO_MAPPING':
-      unmapped(context, connection, subflow, segment)
+      unmapped(context, connection, subflow, segment, now)
       return
     case 'BAD_CHECKSUM':
       corrupted(context, connection, subflow, now)
       return
     case 'MAPPING_TOO_LONG':
+    case 'OUT_OF_PLACE':
       subflow.resetOwed = RESET_MPTCP_ERROR
       return
     default:
@@ -267,20 +279,20 @@ function unmapped(
   connection: Connection,
   subflow: Subflow,
   segment: Segment,
+  now: number,
 ): void {
-  const bare = segment.payloadLength > 0 && segment.options.mptcp.length === 0
-  const first = (!subflow.sawDss || subflow.checksumsVoid) && subflow.mappings.list.length === 0
-  // Where there are others, a subflow whose options are taken away is of no use, as Linux judges: its data
-  // comes on one of them at once, rather than when a window is full.
-  if (bare && !first && connection.nextSubflowId > 1) {
-    subflow.resetOwed = RESET_MIDDLEBOX
+  // Where there are others its data comes on one of them at once, rather than when a window is full.
+  if (segment.payloadLength > 0 && segment.options.mptcp.length === 0) {
+    const first = subflow.sawDss ? 'DssFallback' : 'MPCapableDataFallback'
+    const reason = subflow.checksumsVoid ? 'DSSCorruptionFallback' : first
+    // Behind others that wait for their mapping, nobody can tell what it is.
+    if (subflow.unmappedDeadline === Number.POSITIVE_INFINITY)
+      becomePlain(context, connection, subflow, reason)
+    else subflow.resetOwed = RESET_MIDDLEBOX
     return
   }
-  if (bare && first) {
-    const reason = subflow.checksumsVoid ? 'DSSCorruptionFallback' : 'MPCapableDataFallback'
-    becomePlain(context, connection, subflow, reason)
-    return
-  }
+  // Their mapping may still come, with another segment.
+  subflow.unmappedDeadline = Math.min(subflow.unmappedDeadline, now + UNMAPPED_MS)
   if (pendingBytes(subflow.tcb) >= connection.rcv.buffer) {
     context.counters.UnmappedReset++
     subflow.resetOwed = RESET_MIDDLEBOX
@@ -295,7 +307,7 @@ function corrupted(context: Context, connection: Connection, subflow: Subflow, n
   const fail = failOption(connection, subflow.mappings.list[0].dataOffset)
   subflow.pendingOptions.length = 0
   subflow.pendingOptions.push(fail)
-  if (connection.nextSubflowId === 1) {
+  if (isStraight(context, connection, subflow)) {
     subflow.failDeadline = now + FAIL_ANSWER_MS
     oweAckNow(subflow.tcb)
     return
@@ -322,14 +334,13 @@ function finReached(
   const { rcv } = connection
   // The end of a stream in which a mapping failed: what is kept is all that will come.
   if (hasFailed(subflow)) becomePlain(context, connection, subflow, 'DSSCorruptionFallback')
-  // The peer ends it without ever having sent a DSS: to it this is plain TCP (our third ACK was lost, or
-  // its options were).
+  // The peer ends it without a word of MPTCP, and without a DATA_FIN: to it this is plain TCP (our third ACK was
+  // lost, or its options were).
   if (
     connection.mode === 'mptcp' &&
-    subflow.kind === 'initial' &&
-    connection.subflows.length === 1 &&
-    !subflow.sawDss &&
-    segment.options.mptcp.length === 0
+    rcv.fin < 0 &&
+    segment.options.mptcp.length === 0 &&
+    isStraight(context, connection, subflow)
   ) {
     becomePlain(context, connection, subflow, 'DssFallback')
   }

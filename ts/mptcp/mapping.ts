@@ -34,6 +34,10 @@ export type MappingVerdict =
 export interface MappingQueue {
   /** Ascending and disjoint; in plain TCP, one that is infinite. */
   list: Mapping[]
+  /** All of them so far said the same: the subflow's bytes are the data's. */
+  straight: boolean
+  /** Where the data ends that was passed up so far, or dropped then. */
+  dataEnd: number
 }
 
 /** Where a record's handle leads back to its mapping. */
@@ -47,7 +51,7 @@ const MAX_MAPPINGS = 1024
 
 /** `plain`: the subflow's bytes are the data from byte 1. */
 export function createMappingQueue(plain: boolean): MappingQueue {
-  return { list: plain ? [infiniteMapping(0)] : [] }
+  return { list: plain ? [infiniteMapping(0)] : [], straight: true, dataEnd: 1 }
 }
 
 /** All bytes of the subflow, those that were passed up before as well: its offset 0 is data offset `shift`. */
@@ -96,6 +100,7 @@ export function addMapping(
   if (checksum !== null && start < consumed) return 'MAPPING_CONFLICT'
   if (same !== undefined && same.start < end) return 'MAPPING_CONFLICT'
   if (list.length >= MAX_MAPPINGS) return 'MAPPING_TOO_MANY'
+  queue.straight &&= dataOffset === start
   const handle = context.core.kernel.mptcp_extension_take()
   const mapping: Mapping = {
     start,

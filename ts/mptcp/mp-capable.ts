@@ -73,8 +73,13 @@ export function synAckArrived(
 export function thirdAckVerdict(connection: Connection, segment: Segment): HandshakeVerdict {
   const option = mpCapableOf(segment)
   if (option === null || option.senderKey === null || option.receiverKey === null) {
-    // A DSS without keys: the peer speaks MPTCP, and its keys were lost or overtaken. They come again.
-    return segment.options.mptcp.some((each) => each.subtype === DSS) ? 'wait' : 'accept'
+    // A DSS without keys: the peer speaks MPTCP, and its keys were lost or overtaken. They come again; but data that
+    // nothing maps is plain TCP's.
+    const { payloadLength } = segment
+    const waits = segment.options.mptcp.some(
+      (each) => each.subtype === DSS && (payloadLength === 0 || each.dsnBytes > 0),
+    )
+    return waits ? 'wait' : 'accept'
   }
   // A third ACK with another receiver's key is not of this connection.
   return equalBytes(option.receiverKey, connection.localKey) ? 'accept' : 'refuse'

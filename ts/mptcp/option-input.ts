@@ -1,6 +1,7 @@
 // The MPTCP options of one acceptable segment: DATA_ACKs, mappings, the end of the data, addresses,
 // priorities, failures. RFC 8684 §3.3 to §3.7. Leaves notes in the state, as input.ts does.
 
+import { sequenceOffset } from '../tcp/input.js'
 import { firstPending, oweAckNow } from '../tcp/receive.js'
 import { windowOf } from '../tcp/window.js'
 import {
@@ -23,7 +24,7 @@ import type { Segment } from '../wire/segment.js'
 import { dataOffsetOf32, dataOffsetOf64, offsetOf } from '../wire/seq.js'
 import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
-import { fallBack } from './fallback.js'
+import { fallBack, isStraight } from './fallback.js'
 import { type Announced, addMapping } from './mapping.js'
 import { fullyEstablished } from './path-manager/events.js'
 import { addAddrArrived, prioArrived, removeAddrArrived } from './path-manager/peer-addresses.js'
@@ -61,6 +62,8 @@ export function takeOptions(
           // Its data has a DSN of 64 bits, though the option does not spell it out.
           connection.rcv.wideDsn = true
           const start = 1 + subflow.synDataReceived
+          // It maps the bytes that it stands on, which are the first; on others it says nothing.
+          if (sequenceOffset(subflow.tcb, segment) !== start) break
           takeMapping(context, connection, subflow, {
             start,
             end: start + option.dataLength,
@@ -148,6 +151,8 @@ function dssArrives(
   const dataOffset = mappedOffset(context, connection, option)
   if (dataOffset < 1) {
     context.counters.NoDSSInWindow++
+    // What its bytes are will never be known.
+    subflow.mappings.straight = false
     return
   }
   if (option.length === 0) {
@@ -221,7 +226,9 @@ function dataFinArrives(context: Context, connection: Connection, offset: number
 
 function infiniteMappingArrives(context: Context, connection: Connection, subflow: Subflow): void {
   context.counters.InfiniteMapRx++
-  if (connection.subflows.length > 1) {
+  // Of the last of several it says itself where it belongs.
+  const isFirst = connection.nextSubflowId === 1
+  if (isFirst ? !isStraight(context, connection, subflow) : connection.subflows.length > 1) {
     subflow.resetOwed = RESET_MPTCP_ERROR
     return
   }
@@ -240,8 +247,9 @@ function failArrives(
   subflow: Subflow,
   option: MpFailOption,
 ): void {
-  // Once another subflow has carried data, no infinite mapping explains what is in flight.
-  if (connection.nextSubflowId > 1) {
+  // Once another subflow has carried data, or this one something twice, no infinite mapping explains what is in
+  // flight.
+  if (connection.nextSubflowId > 1 || connection.snd.retransmits > 0) {
     subflow.resetOwed = RESET_MIDDLEBOX
     return
   }

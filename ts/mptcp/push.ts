@@ -25,6 +25,9 @@ import { isLive, type Subflow } from './subflow.js'
 /** RFC 8684 §3.3.1: the length field has 16 bits; one is kept for a DATA_FIN. */
 const MAX_MAPPING = 65_534
 
+/** DATA_FINs without an answer, after which the FIN goes with it. */
+const MAX_DATA_FINS = 5
+
 const limits: Limits = {
   optionBytes: 0,
   window: Number.POSITIVE_INFINITY,
@@ -230,7 +233,9 @@ function endSending(context: Context, connection: Connection): boolean {
   }
   // The optimisation of §3.3.3: at most the DATA_FIN is outstanding, and the peer has sent its own.
   const onlyFin = context.config.finWithDataFin && connection.rcv.finReached && snd.una >= snd.fin
-  if (!isDataClosed(connection.state) && !onlyFin) return false
+  // Said again and again in vain on the only path: a box may take it away, but no FIN.
+  const unheard = connection.timers.dataFinBackoff > MAX_DATA_FINS && connection.nextSubflowId === 1
+  if (!isDataClosed(connection.state) && !onlyFin && !unheard) return false
   for (const { tcb } of subflows) {
     // A join that nobody has answered yet is called off (RFC 9293 §3.10.4).
     if (tcb.state === 'SYN-SENT') destroy(tcb)

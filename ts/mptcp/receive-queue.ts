@@ -33,7 +33,13 @@ import { type Connection, EVENT_READABLE, readOffset, receivedEnd } from './conn
 import type { Context } from './context.js'
 import { chainSum, pseudoHeaderSum } from './dss-checksum.js'
 import { rest } from './idle.js'
-import { dataOffsetAt, dropConsumed, type Mapping, mappingAt } from './mapping.js'
+import {
+  dataOffsetAt,
+  dropConsumed,
+  type Mapping,
+  type MappingQueue,
+  mappingAt,
+} from './mapping.js'
 import type { Subflow } from './subflow.js'
 
 export type DeliverVerdict =
@@ -44,6 +50,7 @@ export type DeliverVerdict =
   | 'WAIT_CHECKSUM'
   | 'BAD_CHECKSUM'
   | 'MAPPING_TOO_LONG'
+  | 'OUT_OF_PLACE'
 
 /**
  * Passes up what can be: in-order subflow bytes that a mapping explains. The mapping whose checksum
@@ -86,12 +93,38 @@ export function deliver(
       }
       mapping.verified = true
     }
-    const record = core.kernel.mptcp_queue_pop(queue, Math.min(mapping.end, end) - head)
+    const length = Math.min(mapping.end, end) - head
+    const offset = dataOffsetAt(mapping, head)
+    if (!followsOn(connection, subflow.mappings, offset, length)) {
+      context.counters.DSSNotMatching++
+      verdict = 'OUT_OF_PLACE'
+      break
+    }
+    const record = core.kernel.mptcp_queue_pop(queue, length)
     if (record === 0) break
-    insert(context, connection, subflow, record, dataOffsetAt(mapping, head), mapping.handle)
+    insert(context, connection, subflow, record, offset, mapping.handle)
   }
   dropConsumed(context, subflow.mappings, firstPending(subflow.tcb))
   return verdict
+}
+
+/**
+ * On the only subflow that ever was, data comes in its order, or again; what lies behind the end, or beyond the window,
+ * is dropped. Anything else is a box's doing, which no checksum tells where none was agreed on, and nobody knows any more what the rest
+ * is. Deviates: from RFC 8684 §3.3.1, which allows gaps, and from Linux, which fills them.
+ */
+function followsOn(
+  { nextSubflowId, rcv }: Connection,
+  queue: MappingQueue,
+  offset: number,
+  length: number,
+): boolean {
+  if (nextSubflowId > 1) return true
+  const end = offset + length
+  if ((rcv.fin >= 0 && end > rcv.fin) || (offset > queue.dataEnd && end > rcv.right)) return true
+  if (offset !== queue.dataEnd && end > queue.dataEnd) return false
+  queue.dataEnd = Math.max(queue.dataEnd, end)
+  return true
 }
 
 /** Gives one record its place in the data stream and links it into the connection's queue. */

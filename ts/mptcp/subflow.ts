@@ -52,6 +52,8 @@ export interface Subflow {
    * Infinity = nothing failed.
    */
   failDeadline: number
+  /** When bytes without a mapping are given up waiting for; Infinity = there are none. */
+  unmappedDeadline: number
   /** Both sides have said MP_FAIL: what comes before the infinite mapping is taken without checksum. */
   checksumsVoid: boolean
   /** The RST carries MP_FASTCLOSE. */
@@ -114,6 +116,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     pendingOptions: [],
     resetOwed: null,
     failDeadline: Number.POSITIVE_INFINITY,
+    unmappedDeadline: Number.POSITIVE_INFINITY,
     checksumsVoid: false,
     fastclose: false,
     dataBytesSent: 0,

@@ -10,6 +10,7 @@ import { RESET_MIDDLEBOX } from '../wire/mptcp-options.js'
 import { abort, isForsaken } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
+import { unmappedForLong } from './input.js'
 import { nextThirdAck } from './mp-join.js'
 import { announceDeadline, announceDue } from './path-manager/announcements.js'
 import { probeStale, reinjectOldest, subflowTimedOut } from './reinject.js'
@@ -50,6 +51,7 @@ export function connectionDeadline(connection: Connection): number {
       subflow.thirdAckDeadline,
       subflow.staleProbeDeadline,
       subflow.failDeadline,
+      subflow.unmappedDeadline,
     )
   }
   return Math.min(deadline, announceDeadline(connection))
@@ -135,18 +137,19 @@ export function armTimers(context: Context, connection: Connection, now: number)
   }
 
   // A peer that never closes its side, or never DATA_ACKs the rest, may not hold a connection that nobody
-  // uses, nor may a dead path that still owes the ACK of a FIN. A DATA_ACK that moves on starts it anew.
-  // Neither may an end that nobody acknowledges: riding on bare ACKs, it is no subflow's to give up.
+  // uses, nor may a dead path that still owes the ACK of a FIN; and one that is used is told when nothing it sent
+  // was DATA_ACKed for as long as TCP would repeat it. A DATA_ACK that moves on starts it anew.
   const lingering = connection.detached && connection.subflows.length > 0
-  if (!lingering && !finOut && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
+  const unanswered = live && connection.mode === 'mptcp' && snd.una < snd.nxt
+  if (!lingering && !unanswered && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
   else if (timers.close === Number.POSITIVE_INFINITY)
     timers.close = now + patience(context, connection)
 }
 
 /** What was written is repeated for as long as TCP would, or the user wants to; only then is it given up. */
 function patience({ config }: Context, connection: Connection): number {
-  const { snd, settings } = connection
-  if (isForsaken(connection) || snd.una > snd.fin) return config.closeTimeoutMs
+  const { detached, snd, settings } = connection
+  if (isForsaken(connection) || (detached && snd.una > snd.fin)) return config.closeTimeoutMs
   return settings.userTimeoutMs || Math.max(config.closeTimeoutMs, GIVE_UP_MS)
 }
 
@@ -176,11 +179,8 @@ export function connectionTimersFire(context: Context, connection: Connection, n
   }
   if (timers.close <= now) {
     timers.close = Number.POSITIVE_INFINITY
-    const given = isForsaken(connection)
-      ? connection.lostBy
-      : snd.una > snd.fin
-        ? null
-        : 'ETIMEDOUT'
+    const all = connection.detached && snd.una > snd.fin
+    const given = isForsaken(connection) ? connection.lostBy : all ? null : 'ETIMEDOUT'
     if (given === 'ETIMEDOUT') context.counters.TcpExtTCPAbortOnTimeout++
     abort(connection, given)
   }
@@ -208,6 +208,7 @@ function fireSubflow(
     subflow.failDeadline = Number.POSITIVE_INFINITY
     subflow.resetOwed = RESET_MIDDLEBOX
   }
+  if (subflow.unmappedDeadline <= now) unmappedForLong(context, connection, subflow)
   if (subflow.staleProbeDeadline <= now) probeStale(context, connection, subflow, now)
   if (subflow.thirdAckDeadline <= now) {
     if (subflow.thirdAckTries >= MAX_THIRD_ACKS) {
