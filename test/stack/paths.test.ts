@@ -134,7 +134,8 @@ describe.each(BACKENDS)('two stacks, %s core', (core) => {
     pair.client.end()
     w.clock.runWhile(() => !pair.client.done, 2_000_000)
     expect(pair.client.connection.error).toBe('ETIMEDOUT')
-    expect(w.clock.now() - cutAt).toBeGreaterThan(900_000)
+    // Fifteen timeouts, a minute at most each: the FIN goes too where DATA_FINs alone stay unanswered.
+    expect(w.clock.now() - cutAt).toBeGreaterThan(500_000)
     expect(w.clock.now() - cutAt).toBeLessThan(1_000_000)
     // The server, which has nothing to say, waits for ever.
     expect(pair.server.done).toBe(false)
