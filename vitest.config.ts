@@ -5,7 +5,12 @@
 import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
 
-const KERNEL = ['test/interop/**/*.test.ts', 'test/link/raw.test.ts', 'test/cli/nc.test.ts']
+const KERNEL = [
+  'test/interop/**/*.test.ts',
+  'test/link/raw.test.ts',
+  'test/cli/nc.test.ts',
+  'test/roam/**/*.test.ts',
+]
 const CORES = availableParallelism()
 
 export default defineConfig({

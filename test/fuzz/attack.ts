@@ -3,7 +3,7 @@
 // with right checksums and the connection's own keys; and it plays the applications.
 
 import { emitIcmp, type IcmpKind } from '../../ts/wire/icmp.js'
-import { emitIp, headerSum, parseIp, pseudoHeaderSum } from '../../ts/wire/ip.js'
+import { emitIp, parseIp } from '../../ts/wire/ip.js'
 import {
   ADD_ADDR,
   DSS,
@@ -17,16 +17,15 @@ import {
   REMOVE_ADDR,
 } from '../../ts/wire/mptcp-options.js'
 import type { Segment } from '../../ts/wire/segment.js'
-import { emitSegment, headerLength, parseSegment, writeChecksum } from '../../ts/wire/tcp.js'
+import { parseSegment } from '../../ts/wire/tcp.js'
 import { emittedLength } from '../../ts/wire/tcp-options.js'
+import * as forged from '../harness/forged-packets.js'
 import type { AttackedWorld, Packet, Side } from './attacked-world.js'
 
 /** An act and its numbers. */
 export const UNIT = 4
 /** Bounded: packets held back. */
 const MAX_HELD = 16
-const MAX_HEADERS = 40 + 60
-const MAX_OPTION_BYTES = 40
 
 /** What is added to a number on the wire. */
 const STEPS = [
@@ -226,7 +225,7 @@ export class Attack {
     return rewritten(packet, (segment) => {
       const option = this.#option(packet, segment, which, b, c)
       const options = { ...segment.options, mptcp: [option] }
-      if (emittedLength(options) > MAX_OPTION_BYTES) {
+      if (emittedLength(options) > forged.MAX_OPTION_BYTES) {
         Object.assign(options, { mss: null, windowScale: null, sack: null, timestampValue: null })
       }
       segment.options = options
@@ -314,67 +313,16 @@ export class Attack {
   }
 }
 
-// ---------------------------------------------------------------- bytes
+// ---------------------------------------------------------------- the same with the way that a packet goes
 
-/** The packet with its headers written anew, after `change`. */
 function rewritten(packet: Packet, change: (segment: Segment) => void): Packet {
-  const { bytes } = packet
-  const ip = parseIp(bytes, 0, bytes.length)
-  const segment = ip === null ? null : parseSegment(bytes, ip)
-  if (ip === null || segment === null) return packet
-  change(segment)
-  // What does not fit into a header nobody can send.
-  if (emittedLength(segment.options) > MAX_OPTION_BYTES) return packet
-  const data = bytes.subarray(segment.payloadOffset, segment.payloadOffset + segment.payloadLength)
-  const out = new Uint8Array(MAX_HEADERS + data.length)
-  const payloadLength = headerLength(segment.options) + data.length
-  const at = emitIp(out, 0, { ...ip, payloadLength })
-  const header = emitSegment(out, at, segment)
-  out.set(data, at + header)
-  return { ...packet, bytes: summed(out.subarray(0, at + payloadLength)) }
+  return { ...packet, bytes: forged.rewritten(packet.bytes, change) }
 }
 
-/** One byte from the TCP header on is set, or some of its bits turned. */
 function changedByte(packet: Packet, at: number, value: number, mode: number): Packet {
-  const bytes = packet.bytes.slice()
-  const header = bytes[0]! >> 4 === 4 ? 20 : 40
-  const place = header + (at % Math.max(1, bytes.length - header))
-  bytes[place] = (mode & 1) === 0 ? value : bytes[place]! ^ value
-  return { ...packet, bytes: summed(bytes) }
+  return { ...packet, bytes: forged.changedByte(packet.bytes, at, value, mode) }
 }
 
-/** `length` bytes of data: the packet's own, then zeros. */
 function resized(packet: Packet, length: number): Packet {
-  const { bytes } = packet
-  const ip = parseIp(bytes, 0, bytes.length)
-  const segment = ip === null ? null : parseSegment(bytes, ip)
-  if (ip === null || segment === null) return packet
-  const out = new Uint8Array(segment.payloadOffset + Math.min(length, 9000))
-  out.set(bytes.subarray(0, out.length))
-  const payloadLength = out.length - ip.payloadOffset
-  if (ip.source.family === 6) {
-    out[4] = payloadLength >> 8
-    out[5] = payloadLength
-  } else {
-    out[2] = out.length >> 8
-    out[3] = out.length
-  }
-  return { ...packet, bytes: summed(out) }
-}
-
-/** With right checksums of IPv4 and TCP; in place. */
-function summed(bytes: Uint8Array): Uint8Array {
-  if (bytes[0]! >> 4 === 4) {
-    bytes[10] = bytes[11] = 0
-    const sum = ~headerSum(bytes, 0, 20)
-    bytes[10] = sum >> 8
-    bytes[11] = sum
-  }
-  const ip = parseIp(bytes, 0, bytes.length)
-  if (ip === null || ip.payloadLength < 20) return bytes
-  const at = ip.payloadOffset
-  writeChecksum(bytes, at, 0xffff)
-  const seed = pseudoHeaderSum(ip.source, ip.destination, 6, ip.payloadLength)
-  writeChecksum(bytes, at, headerSum(bytes, at, ip.payloadLength, seed))
-  return bytes
+  return { ...packet, bytes: forged.resized(packet.bytes, length) }
 }

@@ -7,16 +7,13 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
+export { resolve } from '../harness/typescript-loader.mjs'
+
 const counted = new URL('../../ts/', import.meta.url).href
 const { SyntaxKind: Kind, factory } = ts
 
 /** One number a block, over all files. */
 let blocks = 0
-
-export async function resolve(specifier, context, next) {
-  const own = specifier.startsWith('.') && context.parentURL?.endsWith('.ts')
-  return next(own ? specifier.replace(/\.js$/, '.ts') : specifier, context)
-}
 
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context)

@@ -3,11 +3,12 @@
 // process lives in one namespace. Packets are cut to wire size and bear real checksums unless asked
 // otherwise. Needs root; `withoutBed` says aloud what is missing.
 
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { BedProcess } from './bed-process.js'
+import { ipBatch, namespacePids, reapNamespaces, removeNamespace } from './namespaces.js'
 
 export type Side = 'kernel' | 'user'
 
@@ -94,7 +95,7 @@ function isProgram(file: string): boolean {
 }
 
 export async function createBed(options: BedOptions = {}): Promise<Bed> {
-  reapBeds()
+  reapNamespaces(PREFIX)
   const bed = new Bed(options)
   try {
     await bed.build()
@@ -324,26 +325,6 @@ export class Bed {
   }
 }
 
-/** Runs several `ip` commands; `-6` in front of one is kept. */
-async function ipBatch(before: string[], commands: string[]): Promise<void> {
-  for (const family of ['-4', '-6'] as const) {
-    const own = commands.filter((command) => command.startsWith('-6 ') === (family === '-6'))
-    if (own.length === 0) continue
-    const flag = family === '-6' ? ['-6'] : []
-    const input = `${own.map((command) => command.replace(/^-6 /, '')).join('\n')}\n`
-    await new Promise<void>((resolve, reject) => {
-      const child = execFile(
-        'ip',
-        [...before, ...flag, '-batch', '-'],
-        { timeout: DEADLINE_MS },
-        (error, _stdout, stderr) =>
-          error ? reject(new Error(`ip: ${stderr.trim() || error.message}\n${input}`)) : resolve(),
-      )
-      child.stdin?.end(input)
-    })
-  }
-}
-
 function hostSettings(devices: string[], checksum: boolean): Record<string, string | number> {
   const settings: Record<string, string | number> = {
     'net.mptcp.enabled': 1,
@@ -371,33 +352,5 @@ function allowCubic(): void {
   const allowed = readFileSync('/proc/sys/net/ipv4/tcp_allowed_congestion_control', 'utf8').trim()
   if (!allowed.split(' ').includes('cubic')) {
     spawnSync('sysctl', ['-qw', `${name}=${allowed} cubic`], { timeout: DEADLINE_MS })
-  }
-}
-
-function removeNamespace(name: string): void {
-  for (const pid of namespacePids(name)) kill(pid)
-  spawnSync('ip', ['netns', 'del', name], { timeout: 5000 })
-}
-
-function namespacePids(name: string): number[] {
-  const listed = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8', timeout: 5000 })
-  return (listed.stdout?.match(/\d+/g) ?? []).map(Number)
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended meanwhile.
-  }
-}
-
-/** Removes the beds of test processes that were killed. */
-function reapBeds(): void {
-  const folder = '/run/netns'
-  if (!existsSync(folder)) return
-  for (const name of readdirSync(folder)) {
-    const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : 0
-    if (pid > 0 && !existsSync(`/proc/${pid}`)) removeNamespace(name)
   }
 }

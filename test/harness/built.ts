@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 export const BUILD = fileURLToPath(new URL('../../build', import.meta.url))
 export const KERNEL_PEER = fileURLToPath(new URL('./kernel-peer.mjs', import.meta.url))
 export const RAW_PEER = fileURLToPath(new URL('./raw-peer.mjs', import.meta.url))
+export const WEB_PEER = fileURLToPath(new URL('./web-peer.mjs', import.meta.url))
 export const RAW_PROBE = fileURLToPath(new URL('./raw-probe.mjs', import.meta.url))
 
 /** Throws if a compiled module is missing. */

@@ -27,6 +27,8 @@ export const STREAM_OPTIONS = {
   hold: { type: 'string' },
   /** event `mark` once this many bytes have come; 0: none */
   mark: { type: 'string', default: '0' },
+  /** event `gap` for each pause between two arrivals of at least so many milliseconds; 0: none */
+  gaps: { type: 'string', default: '0' },
   /** when to end the sending side: sent | received (the peer's end) | told (command `end`) */
   end: { type: 'string', default: 'sent' },
   /** server: connections to serve before it ends */
@@ -50,10 +52,10 @@ export function say(event, details = {}) {
  * the rest goes into the events as it is. `over()` is called after the last connection.
  */
 export function streamPeer(values, role, look, over) {
-  const toSend = Number(values.send)
   const seed = Number(values.seed)
   const readRate = Number(values['read-rate'])
   const mark = Number(values.mark)
+  const gaps = Number(values.gaps)
   const sockets = new Set()
   let left = role === 'server' ? Number(values.connections) : 1
   let failed = false
@@ -63,7 +65,8 @@ export function streamPeer(values, role, look, over) {
     const number = ++served
     const hash = createHash('sha256')
     const sentHash = createHash('sha256')
-    const state = { socket, sent: 0, received: 0, end, go }
+    let toSend = Number(values.send)
+    const state = { socket, sent: 0, received: 0, arrivedAt: 0, end, go, stop }
     let mismatchAt = -1
     let seen = {}
     let maxSubflows = 0
@@ -78,6 +81,11 @@ export function streamPeer(values, role, look, over) {
     function end() {
       endWanted = true
       if (values.echo || state.sent === toSend) socket.end()
+    }
+    /** No more than it has written already, and then the end. */
+    function stop() {
+      toSend = most = state.sent
+      socket.end()
     }
     let most = Math.min(toSend, Number(values.hold ?? toSend))
     function go() {
@@ -114,7 +122,11 @@ export function streamPeer(values, role, look, over) {
       examine()
       const now = performance.now()
       largestGapMs = Math.max(largestGapMs, now - last)
+      if (gaps > 0 && now - last >= gaps) {
+        say('gap', { number, ms: now - last, endedAt: performance.timeOrigin + now })
+      }
       last = now
+      state.arrivedAt = performance.timeOrigin + now
       if (values.expect !== undefined && mismatchAt < 0) {
         mismatchAt = patternMismatch(Number(values.expect), state.received, bytes)
       }
@@ -174,19 +186,20 @@ export function streamPeer(values, role, look, over) {
     void over()
   }
 
-  /** end, reset, destroy, info, go, pause, resume, send TEXT, quit: to every connection. */
+  /** end, stop, reset, destroy, info, go, pause, resume, send TEXT, quit: to every connection. */
   function obey(line) {
     const [word, ...rest] = line.split(' ')
     if (word === 'quit') process.exit(0)
-    for (const { socket, sent, received, end, go } of sockets) {
+    for (const { socket, sent, received, arrivedAt, end, go, stop } of sockets) {
       if (word === 'end') end()
+      else if (word === 'stop') stop()
       else if (word === 'go') go()
       else if (word === 'reset') socket.resetAndDestroy()
       else if (word === 'destroy') socket.destroy()
       else if (word === 'pause') socket.pause()
       else if (word === 'resume') socket.resume()
       else if (word === 'send') socket.write(rest.join(' '))
-      else if (word === 'info') say('info', { sent, received, ...look(socket) })
+      else if (word === 'info') say('info', { sent, received, arrivedAt, ...look(socket) })
       else say('error', { message: `unknown command ${word}` })
     }
   }

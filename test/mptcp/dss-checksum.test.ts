@@ -53,6 +53,26 @@ describe.each(BACKENDS)('DSS checksums, %s core', (core) => {
     c.reads(2001)
   })
 
+  it('a mapping that the window cuts, since nothing was read yet, waits for the rest', () => {
+    const c = established({ ...withChecksums, stack: { receiveBufferBytes: 4096 } })
+    for (const at of [1, 1421]) {
+      const data = pattern(at, 1420)
+      c.receives({ seq: at, ack: 1, data, mptcp: [summed(c, map(at, at, 1420), data)] })
+      c.sends({ ack: at + 1420 })
+    }
+    // What came already comes again, as where a path's timer fires late: 1,256 bytes of it fit.
+    const again = pattern(1421, 1420)
+    const option = summed(c, map(1421, 2841, 1420), again)
+    c.receives({ seq: 2841, ack: 1, data: again, mptcp: [option] })
+    c.sends({ ack: 4097, mptcp: [{ ack: 2841 }] })
+    c.reads(2840)
+    c.sends({ ack: 4097, mptcp: [{ ack: 2841 }] })
+    c.receives({ seq: 4097, ack: 1, data: again.subarray(1256), mptcp: [option] })
+    c.sends({ ack: 4261, mptcp: [{ ack: 2841 }] })
+    expect(c.stack.counters.DataCsumTooLong).toBe(0)
+    expect(c.stack.counters.MPRstTx).toBe(0)
+  })
+
   it('a mapping under way may be repeated with the DATA_FIN added, its checksum with it, as Linux does', () => {
     const c = established(withChecksums)
     const data = pattern(1, 2000)

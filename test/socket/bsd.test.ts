@@ -262,6 +262,20 @@ describe('opening a connection', () => {
 })
 
 describe('reading and writing', () => {
+  it('tells one that only asked for POLLOUT when there is room, though none of its writes failed', () => {
+    const w = bsdWorld({ client: { sendBufferBytes: 4096 } })
+    const { client } = connected(w)
+    const room = 4096
+    expect(w.a.write(client, Buffer.alloc(room))).toBe(room)
+    expect(w.a.poll(client) & C.POLLOUT).toBe(0)
+    let told = false
+    w.a.watch(client, () => {
+      told ||= (w.a.poll(client) & C.POLLOUT) !== 0
+    })
+    until(w, 'the watcher', () => told)
+    finishBsd(w)
+  })
+
   it('writes what the buffer takes, then EAGAIN, then POLLOUT when there is room', () => {
     const w = bsdWorld({ both: { sendBufferBytes: 100_000, receiveBufferBytes: 100_000 } })
     const { client, server } = connected(w)

@@ -119,4 +119,27 @@ describe.each(BACKENDS)('two stacks, %s core', (core) => {
     pair.server.check()
     finish(w)
   })
+
+  it('end where nobody acknowledges the end of the data: as late as TCP, with ETIMEDOUT', () => {
+    const w = world({ paths: [FAST], both: { core } })
+    const pair = connectPair(w, {
+      up: 5000,
+      down: 5000,
+      client: { hold: true },
+      server: { hold: true },
+    })
+    const cutAt = 1000
+    w.clock.runUntil(cutAt)
+    w.paths[0]!.cut()
+    pair.client.end()
+    w.clock.runWhile(() => !pair.client.done, 2_000_000)
+    expect(pair.client.connection.error).toBe('ETIMEDOUT')
+    // Fifteen timeouts, a minute at most each: the FIN goes too where DATA_FINs alone stay unanswered.
+    expect(w.clock.now() - cutAt).toBeGreaterThan(500_000)
+    expect(w.clock.now() - cutAt).toBeLessThan(1_000_000)
+    // The server, which has nothing to say, waits for ever.
+    expect(pair.server.done).toBe(false)
+    w.server.calls.abort(pair.server.connection)
+    finish(w)
+  })
 })

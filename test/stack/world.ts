@@ -52,22 +52,29 @@ export function freeResources(stack: Stack): Record<string, number> {
 export interface WorldOptions {
   paths?: PathSpec[]
   seed?: number
+  /** Of the addresses; 4 unless told. */
+  family?: 4 | 6
   both?: StackSpec
   client?: StackSpec
   server?: StackSpec
 }
 
+/** What a host owns on a path; paths count from 1, and the client is host 1. */
+export function addressOn(path: number, host: 1 | 2, family: 4 | 6 = 4): string {
+  return family === 4 ? `10.0.${path}.${host}` : `fd00:${path}::${host}`
+}
+
 const MEMORY_BYTES = 16 * 1024 * 1024
 
 export function world(options: WorldOptions = {}): World {
-  const { seed = 1, paths: specs = [{ rate: 20e6, delay: 10 }], both = {} } = options
+  const { seed = 1, paths: specs = [{ rate: 20e6, delay: 10 }], family, both = {} } = options
   const clock = new VirtualClock({ eventsPerInstant: 100_000 })
   const network = new EmulatedNetwork({ clock, seed })
   const paths = specs.map((spec, i) =>
     network.path({
       name: `p${i + 1}`,
-      a: { host: 'client', addresses: [`10.0.${i + 1}.1`] },
-      b: { host: 'server', addresses: [`10.0.${i + 1}.2`] },
+      a: { host: 'client', addresses: [addressOn(i + 1, 1, family)] },
+      b: { host: 'server', addresses: [addressOn(i + 1, 2, family)] },
       ...spec,
     }),
   )

@@ -74,7 +74,8 @@ export function deliver(
       break
     }
     if (!mapping.verified && !subflow.checksumsVoid) {
-      if (mapping.end - mapping.start > connection.rcv.right - receivedEnd(context, connection)) {
+      // Once all is read the peer may send so much; until then the rest of the mapping waits for that.
+      if (mapping.end - mapping.start > connection.rcv.right - readOffset(context, connection)) {
         if (end < mapping.end && mapping.end > subflow.tcb.rcv.right) {
           context.counters.DataCsumTooLong++
           verdict = 'MAPPING_TOO_LONG'

@@ -24,8 +24,10 @@ export function readiness(stack: Stack, socket: BsdSocket): number {
   if (isReadable(stack, socket, connection)) ready |= C.POLLIN
   // A write that fails at once does not block either.
   if (socket.writeShut) ready |= C.POLLOUT
-  else if (socket.state === 'connected' && isWritable(stack, socket, connection)) {
-    ready |= C.POLLOUT
+  else if (socket.state === 'connected') {
+    if (isWritable(stack, socket, connection)) ready |= C.POLLOUT
+    // Whoever asked and was told no is told when it is yes, as by Linux (SOCK_NOSPACE).
+    else stack.calls.awaitRoom(connection)
   }
   return ready
 }
