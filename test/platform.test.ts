@@ -95,7 +95,7 @@ describe('the browser', () => {
     expect(options.types).toEqual([])
     expect(options.lib).toEqual(['lib.es2023.d.ts'])
     const read = new Set(fileNames.map((name) => relative(TS, name)))
-    const above = /^(socket|packetdrill|cli)\/|^index\.ts$|^link\/raw/
+    const above = /^(socket|packetdrill|cli)\/|^index\.ts$|^link\/(raw|watch)/
     expect(
       files.filter((file) => !above.test(file) && !node.includes(file) && !read.has(file)),
     ).toEqual([])

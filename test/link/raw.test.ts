@@ -1,6 +1,6 @@
 // Raw links against Linux's TCP on a bed of two namespaces: root only.
 
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -154,7 +154,9 @@ describe.skipIf(withoutBed())('raw links', () => {
   it('say so when the guard is lost', async () => {
     const raw = probe(['--path', 'u1'])
     await raw.event('open')
-    const nft = bed.pids('user').filter((pid) => pid !== raw.pid)
+    const nft = bed
+      .pids('user')
+      .filter((pid) => readFileSync(`/proc/${pid}/comm`, 'latin1') === 'nft\n')
     expect(nft.length).toBe(1)
     process.kill(nft[0]!, 'SIGKILL')
     expect(await raw.event('guardLost')).toMatchObject({ code: 'ERR_MPTCP_GUARD' })

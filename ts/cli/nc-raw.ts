@@ -1,12 +1,11 @@
-// nc over a stack of our own on raw links: reserves and guards the ports, opens the links, and takes all
-// of it down again.
+// nc over a stack of our own on raw links: opens them on free ports, and takes all of it down again.
 
-import { chooseAddresses, readDevice } from '../link/raw/device.js'
-import { openRawLinks, type PortReservation, type RawLinks, reservePort } from '../link/raw.js'
+import type { LinkChange } from '../link/link.js'
+import { openRawLinks, type RawLinkOptions, type RawLinks, type RawPath } from '../link/raw.js'
 import { SystemRandom } from '../random.js'
 import type { MptcpSocket } from '../socket/mptcp-socket.js'
 import { MptcpStack } from '../socket/mptcp-stack.js'
-import { formatAddress, parseAddress } from '../wire/address.js'
+import { parseAddress } from '../wire/address.js'
 import { CaptureFile } from './capture-file.js'
 import { Failure, oneLine, STATUS_FAILED, usageError } from './failure.js'
 import {
@@ -18,7 +17,7 @@ import {
   type NcTarget,
   type NcTransport,
 } from './nc-transport.js'
-import { stackEndpoints } from './path-option.js'
+import { type PathOption, stackEndpoints } from './path-option.js'
 
 /** Local ports of a connecting nc: one for each subflow and for those that replace them. */
 const LOCAL_PORTS = 16
@@ -36,7 +35,6 @@ export class RawTransport implements NcTransport {
   readonly #options: NcOptions
   readonly #stack: MptcpStack
   readonly #links: RawLinks
-  readonly #reservations: readonly PortReservation[]
   readonly #capture: CaptureFile | null
   readonly #sockets = new Set<MptcpSocket>()
   #server: ReturnType<MptcpStack['createServer']> | null = null
@@ -45,13 +43,11 @@ export class RawTransport implements NcTransport {
     options: NcOptions,
     stack: MptcpStack,
     links: RawLinks,
-    reservations: readonly PortReservation[],
     capture: CaptureFile | null,
   ) {
     this.#options = options
     this.#stack = stack
     this.#links = links
-    this.#reservations = reservations
     this.#capture = capture
   }
 
@@ -60,25 +56,21 @@ export class RawTransport implements NcTransport {
     options: NcOptions,
     target: NcTarget,
     onLost: (error: Error) => void,
+    say: (text: string) => void,
   ): Promise<RawTransport> {
     const listening = options.listen === true
-    const paths = options.path.map(({ device, address, gateway }) => ({
-      device,
-      ...(address !== undefined && { address }),
-      ...(gateway !== undefined && { gateway }),
-    }))
-    const addresses = paths.map(({ device, address }) =>
-      chooseAddresses(readDevice(device), address).map(formatAddress),
-    )
-    const reservations = listening
-      ? reserveAll(addresses.flat(), [target.port])
-      : reserveRange(addresses.flat())
+    const open = {
+      paths: options.path.map(rawPath),
+      onGuardLost: onLost,
+      onChange: (link: string, change: Parameters<typeof wordsOf>[0]) =>
+        say(`${link}: ${wordsOf(change)}`),
+    }
     let links: RawLinks | null = null
     let capture: CaptureFile | null = null
     try {
-      const first = reservations[0]!.port
-      const ports = { first, last: listening ? first : first + LOCAL_PORTS - 1 }
-      links = await openRawLinks({ paths, ports, onGuardLost: onLost })
+      const opened = listening ? await openOn(open, target.port, 1) : await openOnFreePorts(open)
+      links = opened.links
+      const { ports } = opened
       capture = options.pcap === undefined ? null : new CaptureFile(options.pcap)
       const file = capture
       const stack = await MptcpStack.open({
@@ -87,15 +79,18 @@ export class RawTransport implements NcTransport {
         checksum: options.checksum ?? false,
         congestion: options.cc,
         scheduler: options.scheduler,
-        endpoints: stackEndpoints(options.path, addresses, listening),
+        endpoints: stackEndpoints(
+          options.path,
+          links.links.map(({ addresses }) => addresses),
+          listening,
+        ),
         openTimeoutMs: options.timeout * 1000,
         ...(!listening && { ports: [ports.first, ports.last] as const }),
       })
-      return new RawTransport(options, stack, links, reservations, capture)
+      return new RawTransport(options, stack, links, capture)
     } catch (error) {
       capture?.close()
       await links?.close()
-      for (const reservation of reservations) reservation.close()
       throw error
     }
   }
@@ -209,7 +204,6 @@ export class RawTransport implements NcTransport {
     this.#stack.close()
     this.#capture?.close()
     await this.#links.close()
-    for (const reservation of this.#reservations) reservation.close()
   }
 }
 
@@ -270,29 +264,53 @@ class RawConnection implements NcConnection {
   }
 }
 
-/** Every port on every address; none is left held if one is taken. */
-function reserveAll(addresses: readonly string[], ports: readonly number[]): PortReservation[] {
-  const held: PortReservation[] = []
-  try {
-    for (const port of ports) {
-      for (const address of addresses) held.push(reservePort(address, port))
-    }
-    return held
-  } catch (error) {
-    for (const reservation of held) reservation.close()
-    throw error
+function rawPath({ device, address, gateway, flags }: PathOption): RawPath {
+  return {
+    device,
+    ...(address !== undefined && { address }),
+    ...(gateway !== undefined && { gateway }),
+    backup: flags.includes('backup'),
+    metered: flags.includes('metered'),
   }
 }
 
-/** LOCAL_PORTS free ports in a row. */
-function reserveRange(addresses: readonly string[]): PortReservation[] {
+/** What became of a path, for people. */
+function wordsOf(change: LinkChange | { readonly type: 'link-added' }): string {
+  switch (change.type) {
+    case 'address-added':
+      return `has the address ${change.address}`
+    case 'address-removed':
+      return `has lost the address ${change.address}`
+    case 'mtu':
+      return 'has another MTU'
+    case 'link-added':
+      return 'is a path from now on'
+    case 'up':
+    case 'down':
+      return `is ${change.type}`
+    default:
+      return change satisfies never
+  }
+}
+
+type Opened = { links: RawLinks; ports: { first: number; last: number } }
+
+async function openOn(
+  options: Omit<RawLinkOptions, 'ports'>,
+  first: number,
+  count: number,
+): Promise<Opened> {
+  const ports = { first, last: first + count - 1 }
+  return { links: await openRawLinks({ ...options, ports }), ports }
+}
+
+/** On LOCAL_PORTS free ports in a row. */
+async function openOnFreePorts(options: Omit<RawLinkOptions, 'ports'>): Promise<Opened> {
   const random = new SystemRandom()
   const span = LAST_LOCAL_PORT - FIRST_LOCAL_PORT - LOCAL_PORTS + 2
   for (let i = 1; ; i++) {
-    const first = FIRST_LOCAL_PORT + random.below(span)
-    const ports = Array.from({ length: LOCAL_PORTS }, (_, at) => first + at)
     try {
-      return reserveAll(addresses, ports)
+      return await openOn(options, FIRST_LOCAL_PORT + random.below(span), LOCAL_PORTS)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || i === RANGE_TRIES) throw error
     }

@@ -30,7 +30,7 @@ export function addNc(program: Command): void {
     .addOption(new Option('--link <kind>', 'how packets leave').choices(LINKS).default('raw'))
     .option(
       '--path <path>',
-      'DEV[=ADDR][@GATEWAY][,backup|signal|subflow]; repeat it, the first is the initial one',
+      'DEV[=ADDR][@GATEWAY][,backup|metered|signal|subflow]; repeat it, the first is the initial one',
       collect(parsePathOption),
       [],
     )
@@ -105,9 +105,14 @@ async function run(options: NcOptions, target: NcTarget): Promise<void> {
   })
 
   const remote = options.listen ? undefined : await Promise.race([resolveHost(target), stopped])
-  const transport = await openTransport(options, target, (error) => {
-    stop(new Failure(STATUS_FAILED, oneLine(error)))
-  }).catch((error) => {
+  const transport = await openTransport(
+    options,
+    target,
+    (error) => {
+      stop(new Failure(STATUS_FAILED, oneLine(error)))
+    },
+    say,
+  ).catch((error) => {
     throw usageError(oneLine(error))
   })
   const job =
@@ -127,13 +132,14 @@ async function openTransport(
   options: NcOptions,
   target: NcTarget,
   failed: (error: Error) => void,
+  say: (text: string) => void,
 ): Promise<NcTransport> {
   if (options.link === 'kernel') {
     const { KernelTransport } = await import('./nc-kernel.js')
     return KernelTransport.open(options)
   }
   const { RawTransport } = await import('./nc-raw.js')
-  return RawTransport.open(options, target, failed)
+  return RawTransport.open(options, target, failed, say)
 }
 
 async function serve(

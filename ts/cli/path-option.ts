@@ -5,7 +5,7 @@ import { InvalidArgumentError } from 'commander'
 import type { MptcpEndpointOptions } from '../mptcp/path-manager/endpoint-table.js'
 import { parseAddress } from '../wire/address.js'
 
-export const PATH_FLAGS = ['backup', 'signal', 'subflow', 'fullmesh', 'laminar'] as const
+export const PATH_FLAGS = ['backup', 'metered', 'signal', 'subflow', 'fullmesh', 'laminar'] as const
 export type PathFlag = (typeof PATH_FLAGS)[number]
 
 export interface PathOption {
@@ -15,7 +15,7 @@ export interface PathOption {
   flags: PathFlag[]
 }
 
-const FORM = 'Write DEV[=ADDR][@GATEWAY][,backup|signal|subflow|fullmesh|laminar].'
+const FORM = 'Write DEV[=ADDR][@GATEWAY][,backup|metered|signal|subflow|fullmesh|laminar].'
 
 export function parsePathOption(text: string): PathOption {
   const [where = '', ...flags] = text.split(',').map((part) => part.trim())
@@ -70,7 +70,10 @@ export function stackEndpoints(
   addresses: readonly (readonly string[])[],
   listening: boolean,
 ): MptcpEndpointOptions[] | undefined {
-  if (paths.every(({ flags }) => flags.length === 0)) return undefined
+  // Those of a link's policy are the stack's own business.
+  const isPlain = ({ flags }: PathOption): boolean =>
+    flags.every((flag) => flag === 'backup' || flag === 'metered')
+  if (paths.every((path) => isPlain(path) && !path.flags.includes('backup'))) return undefined
   return paths.flatMap((path, i) =>
     (addresses[i] ?? []).map((address) => ({ address, ...pathRoles(path, i, listening) })),
   )

@@ -109,9 +109,10 @@ export function deliver(
 }
 
 /**
- * On the only subflow that ever was, data comes in its order, or again; what lies behind the end, or beyond the window,
- * is dropped. Anything else is a box's doing, which no checksum tells where none was agreed on, and nobody knows any more what the rest
- * is. Deviates: from RFC 8684 §3.3.1, which allows gaps, and from Linux, which fills them.
+ * On the only subflow that ever was, data comes in its order, or again, perhaps with more behind it (Linux sends all
+ * again when another subflow could not be opened); what lies behind the end, or beyond the window, is dropped. A gap is
+ * a box's doing, which no checksum tells where none was agreed on, and nobody knows any more what the rest is.
+ * Deviates: from RFC 8684 §3.3.1, which allows gaps, and from Linux, which fills them.
  */
 function followsOn(
   { nextSubflowId, rcv }: Connection,
@@ -122,7 +123,7 @@ function followsOn(
   if (nextSubflowId > 1) return true
   const end = offset + length
   if ((rcv.fin >= 0 && end > rcv.fin) || (offset > queue.dataEnd && end > rcv.right)) return true
-  if (offset !== queue.dataEnd && end > queue.dataEnd) return false
+  if (offset > queue.dataEnd) return false
   queue.dataEnd = Math.max(queue.dataEnd, end)
   return true
 }

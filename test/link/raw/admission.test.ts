@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { admitIcmp4, admitIcmp6, admitTcp4, admitTcp6 } from '../../../ts/link/raw/admission.js'
+import { OwnAddresses } from '../../../ts/link/raw/own-addresses.js'
 import { PortSet } from '../../../ts/link/raw/ports.js'
 import { formatAddress, parseAddress } from '../../../ts/wire/address.js'
-import { emitIp, PROTOCOL_TCP, parseIp } from '../../../ts/wire/ip.js'
+import { emitIp, headerSum, PROTOCOL_TCP, parseIp, pseudoHeaderSum } from '../../../ts/wire/ip.js'
+import { writeChecksum, writePartialChecksum } from '../../../ts/wire/tcp.js'
 
 const own4 = parseAddress('10.1.1.2')!
 const peer4 = parseAddress('10.1.1.1')!
 const own6 = parseAddress('fd01:1::2')!
 const ports = new PortSet([40000])
+const host = new OwnAddresses()
+for (const text of ['10.1.1.2', '10.1.2.2', 'fd01:1::2']) host.add(parseAddress(text)!)
 const AT = 8
 
 /** An IP packet with a TCP header; `from` and `to` decide the family. */
@@ -27,13 +31,15 @@ function packet(from: string, to: string, sourcePort: number, destinationPort: n
 }
 
 describe('a raw IPv4 socket', () => {
-  const { admit } = admitTcp4(own4, ports)
+  const { admit } = admitTcp4(host, ports)
   const verdict = (to: string, port: number) => {
     const { bytes, length } = packet('10.1.1.1', to, 5001, port)
     return admit(bytes, AT, length, '10.1.1.1')
   }
 
   it('takes TCP to our address and port', () => expect(verdict('10.1.1.2', 40000)).toBe(40))
+  it('takes what is for an address of another path', () =>
+    expect(verdict('10.1.2.2', 40000)).toBe(40))
   it('skips other addresses', () => expect(verdict('10.1.1.3', 40000)).toBe(0))
   it('skips other ports', () => expect(verdict('10.1.1.2', 40001)).toBe(0))
 
@@ -52,7 +58,7 @@ describe('a raw IPv4 socket', () => {
 
 describe('a raw IPv6 socket', () => {
   it('puts the header back that the kernel took off', () => {
-    const { admit, headroom } = admitTcp6(own6, ports)
+    const { admit, headroom } = admitTcp6(own6, host, ports)
     const { bytes, length } = packet('fd01:1::1', 'fd01:1::2', 5001, 40000)
     const without = bytes.slice()
     without.fill(0xee, AT, AT + headroom)
@@ -63,8 +69,34 @@ describe('a raw IPv6 socket', () => {
     expect(formatAddress(parseIp(other, AT, length)!.source)).toBe('fd01:1::77')
   })
 
+  it.each(['fd01:1::2', 'fd01:2::2', 'fd01:3::2'])(
+    'finds by the checksum that a packet was for %s',
+    (to) => {
+      const two = new OwnAddresses()
+      for (const text of ['fd01:1::2', 'fd01:2::2']) two.add(parseAddress(text)!)
+      const { admit, headroom } = admitTcp6(own6, two, ports)
+      for (const partial of [false, true]) {
+        const { bytes, tcp, length } = packet('fd01:1::1', to, 5001, 40000)
+        const pseudo = pseudoHeaderSum(
+          parseAddress('fd01:1::1')!,
+          parseAddress(to)!,
+          PROTOCOL_TCP,
+          20,
+        )
+        if (partial) writePartialChecksum(bytes, tcp, pseudo)
+        else writeChecksum(bytes, tcp, headerSum(bytes, tcp, 20, pseudo))
+        const without = bytes.slice()
+        without.fill(0xee, AT, AT + headroom)
+        expect(admit(without, AT, length - headroom, 'fd01:1::1')).toBe(length)
+        // One that is not ours stays the path's own, and fails its checksum in the stack.
+        const found = formatAddress(parseIp(without, AT, length)!.destination)
+        expect(found).toBe(to === 'fd01:3::2' ? 'fd01:1::2' : to)
+      }
+    },
+  )
+
   it('skips other ports and sources that are no addresses', () => {
-    const { admit } = admitTcp6(own6, ports)
+    const { admit } = admitTcp6(own6, host, ports)
     const wrongPort = packet('fd01:1::1', 'fd01:1::2', 5001, 40001)
     expect(admit(wrongPort.bytes, AT, 20, 'fd01:1::1')).toBe(0)
     const { bytes } = packet('fd01:1::1', 'fd01:1::2', 5001, 40000)
@@ -75,7 +107,7 @@ describe('a raw IPv6 socket', () => {
   })
 
   it('remembers only so many sources', () => {
-    const { admit } = admitTcp6(own6, ports)
+    const { admit } = admitTcp6(own6, host, ports)
     for (let i = 0; i < 1000; i++) {
       const { bytes } = packet('fd01:1::1', 'fd01:1::2', 5001, 40000)
       const source = `fd01:1::${(i % 600).toString(16)}`

@@ -1,17 +1,25 @@
 // What a network device says of itself: that it exists, its MTU, its addresses.
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { formatAddress, type IpAddress, parseAddress, sameAddress } from '../../wire/address.js'
 import { codedError } from './errors.js'
 
 export interface Device {
   readonly name: string
+  /** The kernel's number for it: another one if it was made anew. */
+  readonly index: number
+  /** Set up, and its cable is in. */
+  readonly isUp: boolean
+  readonly isLoopback: boolean
   /** Bytes. */
   readonly mtu: number
   /** In the kernel's order, link-local IPv6 ones left out. */
   readonly addresses: readonly IpAddress[]
 }
+
+const IFF_UP = 1
+const IFF_LOOPBACK = 8
 
 /** Longer names do not exist (IFNAMSIZ), and a slash would leave /sys/class/net. */
 const DEVICE_NAME = /^(?!\.{1,2}$)[^/\s]{1,15}$/
@@ -24,7 +32,27 @@ export function readDevice(name: string): Device {
   const addresses = (networkInterfaces()[name] ?? [])
     .filter((info) => info.family === 'IPv4' || info.scopeid === 0)
     .flatMap((info) => parseAddress(info.address) ?? [])
-  return { name, mtu: Number(readFileSync(`${path}/mtu`, 'latin1')), addresses }
+  const read = (what: string): string => readFileSync(`${path}/${what}`, 'latin1').trim()
+  try {
+    const flags = Number(read('flags'))
+    const isUp = (flags & IFF_UP) !== 0 && !/down/.test(read('operstate'))
+    const isLoopback = (flags & IFF_LOOPBACK) !== 0
+    return {
+      name,
+      index: Number(read('ifindex')),
+      isUp,
+      isLoopback,
+      mtu: Number(read('mtu')),
+      addresses,
+    }
+  } catch (cause) {
+    throw codedError('ENODEV', `the network device '${name}' has just gone`, cause)
+  }
+}
+
+/** The names of all devices, in alphabetical order. */
+export function deviceNames(): string[] {
+  return readdirSync('/sys/class/net').sort()
 }
 
 /**
@@ -49,6 +77,23 @@ export function chooseAddresses(device: Device, asked: string | undefined): IpAd
     )
   }
   return chosen
+}
+
+/**
+ * The addresses of a path as its device changes: of each family the one it has, while the device has it, else the first.
+ */
+export function findAddresses(
+  device: Device,
+  pin: IpAddress | null,
+  present: readonly IpAddress[],
+): IpAddress[] {
+  const has = (address: IpAddress): boolean =>
+    device.addresses.some((own) => sameAddress(own, address))
+  if (pin !== null) return has(pin) ? [pin] : []
+  const find = (family: 4 | 6): IpAddress | undefined =>
+    present.find((each) => each.family === family && has(each)) ??
+    device.addresses.find((each) => each.family === family)
+  return [find(4), find(6)].filter((address) => address !== undefined)
 }
 
 export function mustParse(text: string): IpAddress {

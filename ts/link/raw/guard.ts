@@ -80,29 +80,28 @@ export class RstGuard {
   static async open(options: GuardOptions): Promise<RstGuard> {
     const guard = new RstGuard(options)
     const { table } = guard
-    const rule = (family: 4 | 6, keyword: string) => {
-      const own = options.addresses.filter((address) => address.family === family)
-      if (own.length === 0) return ''
-      const list = own.map((address) => formatAddress(address)).join(', ')
-      return (
-        `${keyword} saddr { ${list} } tcp flags & rst == rst tcp sport @ports ` +
-        `meta mark != ${options.mark} counter drop; `
-      )
+    const rule = (family: 4 | 6, keyword: string) =>
+      `${keyword} saddr @own${family} tcp flags & rst == rst tcp sport @ports ` +
+      `meta mark != ${options.mark} counter drop; `
+    const own = (family: 4 | 6) => {
+      const list = addressesOf(options.addresses, family)
+      const elements = list === '' ? '' : ` elements = { ${list} };`
+      return `set own${family} { type ipv${family}_addr;${elements} }; `
     }
     const definition =
       `add table inet ${table} { flags owner; ` +
       `set ports { type inet_service; flags interval; auto-merge; ` +
       `elements = { ${portRanges(options.ports)} }; }; ` +
+      `${own(4)}${own(6)}` +
       'chain output { type filter hook output priority -150; policy accept; ' +
       `${rule(4, 'ip')}${rule(6, 'ip6')}}; }`
-    const families = new Set(options.addresses.map((address) => address.family)).size
     try {
       await guard.#ask(
         definition,
         `list table inet ${table}`,
         (listed) =>
           listed.includes('flags owner') &&
-          listed.split('counter packets').length - 1 === families &&
+          listed.split('counter packets').length - 1 === 2 &&
           listCovers(elements(listed), options.ports),
       )
     } catch (error) {
@@ -129,6 +128,19 @@ export class RstGuard {
       `add element inet ${this.table} ports { ${portRanges(ports)} }`,
       `list set inet ${this.table} ports`,
       (listed) => listCovers(elements(listed), ports),
+    )
+  }
+
+  /** Guards one more address; resolves when the rule covers it. */
+  async addAddress(address: IpAddress): Promise<void> {
+    const text = formatAddress(address)
+    await this.#ask(
+      `add element inet ${this.table} own${address.family} { ${text} }`,
+      `list set inet ${this.table} own${address.family}`,
+      (listed) =>
+        elements(listed)
+          .split(/[\s,]+/)
+          .includes(text),
     )
   }
 
@@ -225,7 +237,14 @@ function endOfListing(text: string): number {
   return at < 0 ? 0 : at + 3
 }
 
-/** What stands between the braces after `elements =`. */
+/** What stands between the braces after the first `elements =`. */
 function elements(listed: string): string {
   return /elements = \{([^}]*)\}/.exec(listed)?.[1] ?? ''
+}
+
+function addressesOf(addresses: readonly IpAddress[], family: 4 | 6): string {
+  return addresses
+    .filter((address) => address.family === family)
+    .map(formatAddress)
+    .join(', ')
 }

@@ -7,7 +7,7 @@ import { readI32 } from '../../wire/big-endian.js'
 import type { Frame } from '../link.js'
 import type { RawSocketWrap } from './driver.js'
 import { errnoOf } from './errors.js'
-import { RoutingTable } from './routes.js'
+import type { RoutingTable } from './routes.js'
 
 export interface SendStats {
   sent: number
@@ -17,10 +17,8 @@ export interface SendStats {
 
 export interface SenderOptions {
   wrap: RawSocketWrap
-  address: IpAddress
-  device: string
+  family: 4 | 6
   mtu: number
-  mark: number
   gateway: string | null
   routes: RoutingTable
   stats: SendStats
@@ -28,14 +26,12 @@ export interface SenderOptions {
 
 /** Bounded: next hops remembered; a server that is flooded from forged sources must not grow. */
 const KNOWN_HOPS = 4096
-/** Routes are read again when the kernel knows no way, but not more often than this (ms). */
-const REREAD_MS = 2000
 
 export class Sender {
   readonly #options: SenderOptions
   #routes: RoutingTable
+  #mtu: number
   #hops = new Map<number | string, string>()
-  #rereadAt = 0
   // The destination of the last packet: nearly always the next one's as well.
   #w0 = 0
   #w1 = 0
@@ -50,12 +46,21 @@ export class Sender {
   constructor(options: SenderOptions) {
     this.#options = options
     this.#routes = options.routes
+    this.#mtu = options.mtu
+  }
+
+  /** What the host says now; the next hops that were remembered are forgotten. */
+  update(routes: RoutingTable, mtu: number): void {
+    this.#routes = routes
+    this.#mtu = mtu
+    this.#hops.clear()
+    this.#hop = ''
   }
 
   send(frame: Frame): boolean {
-    const { wrap, mtu, stats } = this.#options
+    const { wrap, stats } = this.#options
     // The kernel would say so too, but with an exception, at 4 µs each.
-    if (frame.length > mtu) return this.#dropped('EMSGSIZE')
+    if (frame.length > this.#mtu) return this.#dropped('EMSGSIZE')
     const { bytes } = frame
     if (bytes.buffer !== this.#memory) {
       this.#memory = bytes.buffer
@@ -67,9 +72,7 @@ export class Sender {
       stats.sent++
       return true
     } catch (error) {
-      const code = errnoOf(error)
-      if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') this.#reread()
-      return this.#dropped(code)
+      return this.#dropped(errnoOf(error))
     }
   }
 
@@ -80,7 +83,7 @@ export class Sender {
   }
 
   #nextHop(bytes: Uint8Array, at: number): string {
-    if (this.#options.address.family === 4) {
+    if (this.#options.family === 4) {
       const w3 = readI32(bytes, at + 16)
       if (this.#hop !== '' && w3 === this.#w3) return this.#hop
       this.#w3 = w3
@@ -107,20 +110,5 @@ export class Sender {
     if (this.#hops.size >= KNOWN_HOPS) this.#hops.clear()
     this.#hops.set(key, hop)
     return hop
-  }
-
-  #reread(): void {
-    const now = performance.now()
-    if (now < this.#rereadAt) return
-    this.#rereadAt = now + REREAD_MS
-    const { device, address, mark } = this.#options
-    RoutingTable.read(device, address, mark).then(
-      (routes) => {
-        this.#routes = routes
-        this.#hops.clear()
-        this.#hop = ''
-      },
-      () => {},
-    )
   }
 }
