@@ -17,6 +17,9 @@ export { captureLink as mptcpCaptureLink } from './link/capture.js'
 export type {
   Frame as MptcpFrame,
   Link as MptcpLink,
+  LinkChange as MptcpLinkChange,
+  LinkPolicy as MptcpLinkPolicy,
+  LinkSource as MptcpLinkSource,
   PacketBatch as MptcpPacketBatch,
 } from './link/link.js'
 export { openRawLinks as openMptcpRawLinks } from './link/raw.js'

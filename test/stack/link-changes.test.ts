@@ -212,6 +212,25 @@ describe.each(BACKENDS)('links that change, %s core', (core) => {
     },
   )
 
+  it('subflows that the peer has opened follow their link as well', () => {
+    const w = world({ paths: [FAST, SLOW], both: { core } })
+    const pair = connectPair(w, { up: 0, down: 20_000_000 })
+    w.clock.runUntil(1000)
+    const { subflows } = pair.server.connection
+    const second = subflows.find(({ path }) => path.link === 1)!
+    w.paths[1]!.b.setMtu(1280)
+    w.clock.runUntil(1001)
+    expect(second.tcb.snd.mss).toBe(1280 - 52)
+    expect(subflows[0]!.tcb.snd.mss).toBe(1500 - 52)
+    w.paths[1]!.b.down()
+    w.clock.runUntil(1002)
+    expect(second.stale).toBe(true)
+    w.paths[1]!.b.up()
+    runToEnd(w, pair)
+    pair.client.check()
+    finish(w)
+  })
+
   it('a metered path is not used while another works, and is when none does', () => {
     const w = world({ paths: [FAST, { ...SLOW, policy: { metered: true } }], both: { core } })
     const pair = connectPair(w, { up: 6_000_000, down: 0 })

@@ -5,10 +5,9 @@ import { resetArrived } from '../tcp/close.js'
 import { askForAck } from '../tcp/keep-alive.js'
 import { retransmitAfresh } from '../tcp/timers.js'
 import { changePathMss } from '../tcp/window.js'
-import { sameAddress } from '../wire/address.js'
+import { type IpAddress, sameAddress } from '../wire/address.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import type { LocalPath } from './local-path.js'
 import { subflowTimedOut } from './reinject.js'
 import { isLive } from './subflow.js'
 
@@ -16,12 +15,12 @@ import { isLive } from './subflow.js'
  * The address is gone: nothing can leave from it, a RST neither. Its subflows end at once, and the peer is told on
  * whatever stands, or will. Plain TCP has no other path: it waits for the address, as any TCP does.
  */
-export function addressLost(context: Context, connection: Connection, path: LocalPath): void {
+export function addressLost(context: Context, connection: Connection, lost: IpAddress): void {
   if (connection.mode !== 'mptcp') return
   const { subflows, pathManager } = connection
   const { announcements, removals } = pathManager
   for (const subflow of subflows) {
-    if (subflow.path !== path || subflow.tcb.state === 'CLOSED') continue
+    if (subflow.tcb.state === 'CLOSED' || !sameAddress(subflow.path.address, lost)) continue
     if (!removals.includes(subflow.localAddressId)) removals.push(subflow.localAddressId)
     resetArrived(subflow.tcb, 'EADDRNOTAVAIL')
     context.counters.SubflowAddressLost++
@@ -29,7 +28,7 @@ export function addressLost(context: Context, connection: Connection, path: Loca
   }
   for (let i = announcements.length - 1; i >= 0; i--) {
     const { address, id } = announcements[i]
-    if (!sameAddress(address, path.address)) continue
+    if (!sameAddress(address, lost)) continue
     announcements.splice(i, 1)
     if (!removals.includes(id)) removals.push(id)
   }
@@ -40,28 +39,28 @@ export function addressLost(context: Context, connection: Connection, path: Loca
 export function linkDown(
   context: Context,
   connection: Connection,
-  path: LocalPath,
+  link: number,
   now: number,
 ): void {
   for (const subflow of connection.subflows) {
-    if (subflow.path === path && isLive(subflow)) subflowTimedOut(context, connection, subflow, now)
+    if (subflow.path.link !== link || !isLive(subflow)) continue
+    subflowTimedOut(context, connection, subflow, now)
   }
 }
 
 /** It is up: what waits goes at once, and the peer, which may have backed off, hears of us. */
-export function linkUp(connection: Connection, path: LocalPath): void {
-  for (const subflow of connection.subflows) {
-    if (subflow.path !== path) continue
+export function linkUp({ subflows }: Connection, link: number): void {
+  for (const subflow of subflows) {
+    if (subflow.path.link !== link) continue
     retransmitAfresh(subflow.tcb)
     if (isLive(subflow)) askForAck(subflow.tcb)
   }
 }
 
-/** The link takes larger packets, or only smaller ones. */
-export function mtuChanged(connection: Connection, path: LocalPath): void {
-  const { maxSegment } = connection.settings
-  for (const subflow of connection.subflows) {
-    if (subflow.path !== path) continue
-    changePathMss(subflow.tcb, Math.min(path.mss, maxSegment || path.mss))
+/** The link takes larger packets, or only smaller ones: the paths of its subflows say so already. */
+export function mtuChanged({ subflows, settings }: Connection, link: number): void {
+  for (const { path, tcb } of subflows) {
+    if (path.link !== link) continue
+    changePathMss(tcb, Math.min(path.mss, settings.maxSegment || path.mss))
   }
 }

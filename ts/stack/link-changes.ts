@@ -7,6 +7,7 @@ import type { Context } from '../mptcp/context.js'
 import type { LocalPath } from '../mptcp/local-path.js'
 import { addressLost, linkDown, linkUp, mtuChanged } from '../mptcp/path-lost.js'
 import type { MptcpLinkEvent } from '../mptcp/path-manager/path-manager.js'
+import type { Subflow } from '../mptcp/subflow.js'
 import { formatAddress, type IpAddress, parseAddress, sameAddress } from '../wire/address.js'
 import type { Agenda } from './agenda.js'
 import type { MptcpPathControl } from './path-control.js'
@@ -68,7 +69,14 @@ export class LinkChanges {
     const { links, paths } = this.#host
     const { name } = links[index]
     links[index] = GONE
-    for (const path of paths.filter((each) => each.link === index)) this.#lost(path, name)
+    for (const path of paths.filter((each) => each.link === index)) this.#gone(path.address, index)
+    // What came by this link, to an address of another, is answered by that other.
+    for (const path of paths) {
+      const strays = this.#users(
+        (each) => each.path.link === index && sameAddress(each.path.address, path.address),
+      )
+      if (strays.length > 0) this.#move(path)
+    }
     this.#tell({ type: 'link-removed', link: name })
   }
 
@@ -104,27 +112,13 @@ export class LinkChanges {
       if (known?.link !== index) context.counters.LinkChangeIgnored++
       return
     }
-    const path = this.#waitingFor(address) ?? makePath(link, index, address)
-    Object.assign(path, makePath(link, index, address))
+    const path = makePath(link, index, address)
     paths.push(path)
-    for (const each of this.#users(path)) {
-      mtuChanged(each, path)
-      linkUp(each, path)
-    }
+    // Plain TCP connections may have waited for it.
+    this.#move(path)
     const text = formatAddress(address)
     this.#tell({ type: 'address-added', link: link.name, address: text })
     pathControl.addressFound(text, path)
-  }
-
-  /** The path of a plain TCP connection that lost this address and still waits for it. */
-  #waitingFor(address: IpAddress): LocalPath | undefined {
-    for (const { subflows } of this.#host.agenda.connections) {
-      const found = subflows.find(
-        ({ path, tcb }) => tcb.state !== 'CLOSED' && sameAddress(path.address, address),
-      )
-      if (found !== undefined) return found.path
-    }
-    return undefined
   }
 
   #gone(address: IpAddress, index: number): void {
@@ -138,17 +132,30 @@ export class LinkChanges {
     }
     // Another device has it now: nothing is lost.
     Object.assign(path, makePath(links[other], other, address))
-    for (const each of this.#users(path)) {
-      mtuChanged(each, path)
-      linkUp(each, path)
+    this.#move(path)
+  }
+
+  /** The subflows from this address go by the link of this path from now on. */
+  #move(path: LocalPath): void {
+    const { address, link } = path
+    const users = this.#users((subflow) => sameAddress(subflow.path.address, address))
+    for (const connection of users) {
+      for (const subflow of connection.subflows) {
+        if (sameAddress(subflow.path.address, address)) Object.assign(subflow.path, path)
+      }
+      mtuChanged(connection, link)
+      linkUp(connection, link)
     }
   }
 
   #lost(path: LocalPath, link: string): void {
-    const { context, paths, pathControl } = this.#host
+    const { agenda, context, paths, pathControl } = this.#host
     paths.splice(paths.indexOf(path), 1)
-    const users = this.#users(path, true)
-    for (const each of users) addressLost(context, each, path)
+    // All: it may have been announced.
+    for (const each of agenda.connections) {
+      addressLost(context, each, path.address)
+      agenda.mark(each)
+    }
     const address = formatAddress(path.address)
     this.#tell({ type: 'address-removed', link, address })
     pathControl.addressLost(address)
@@ -156,38 +163,33 @@ export class LinkChanges {
 
   #measure(link: Link, index: number): void {
     const { context, paths } = this.#host
-    for (const path of paths) {
+    const here = this.#users((subflow) => subflow.path.link === index)
+    const subflows = here.flatMap((each) => each.subflows.map((subflow) => subflow.path))
+    // Those of subflows that a peer has opened may be others: its packets came by this link.
+    for (const path of new Set([...paths, ...subflows])) {
       if (path.link !== index) continue
-      if (link.caps.mtu - headersOf(path.address) < LEAST_MSS) {
-        context.counters.LinkChangeIgnored++
-        continue
-      }
-      measurePath(path, link)
-      for (const each of this.#users(path)) mtuChanged(each, path)
+      if (link.caps.mtu - headersOf(path.address) >= LEAST_MSS) measurePath(path, link)
+      else context.counters.LinkChangeIgnored++
     }
+    for (const each of here) mtuChanged(each, index)
     this.#tell({ type: 'link-mtu', link: link.name, mtu: link.caps.mtu })
   }
 
   #turned(index: number, way: 'up' | 'down', now: number): void {
     const { context, links, paths, pathControl } = this.#host
-    const changed = paths.filter((each) => each.link === index && each.down !== (way === 'down'))
-    for (const path of changed) path.down = way === 'down'
-    for (const path of changed) {
-      for (const each of this.#users(path)) {
-        if (way === 'up') linkUp(each, path)
-        else linkDown(context, each, path, now)
-      }
+    for (const path of paths) if (path.link === index) path.down = way === 'down'
+    for (const each of this.#users((subflow) => subflow.path.link === index)) {
+      if (way === 'up') linkUp(each, index)
+      else linkDown(context, each, index, now)
     }
     this.#tell({ type: `link-${way}`, link: links[index].name })
     pathControl.pathsChanged()
   }
 
-  /** The connections with a subflow there, or all; what is done to them is settled in this turn. */
-  #users(path: LocalPath, all = false): Connection[] {
+  /** The connections with such a subflow; what is done to them is settled in this turn. */
+  #users(uses: (subflow: Subflow) => boolean): Connection[] {
     const { agenda } = this.#host
-    const users = [...agenda.connections].filter(
-      ({ subflows }) => all || subflows.some((each) => each.path === path),
-    )
+    const users = [...agenda.connections].filter(({ subflows }) => subflows.some(uses))
     for (const each of users) agenda.mark(each)
     return users
   }
