@@ -17,12 +17,16 @@ export { captureLink as mptcpCaptureLink } from './link/capture.js'
 export type {
   Frame as MptcpFrame,
   Link as MptcpLink,
+  LinkChange as MptcpLinkChange,
+  LinkPolicy as MptcpLinkPolicy,
+  LinkSource as MptcpLinkSource,
   PacketBatch as MptcpPacketBatch,
 } from './link/link.js'
 export { openRawLinks as openMptcpRawLinks } from './link/raw.js'
 export type { MptcpEndpoint, MptcpEndpointOptions } from './mptcp/path-manager/endpoint-table.js'
 export type {
   MptcpAnnouncedAddress,
+  MptcpLinkEvent,
   MptcpListenerEvent,
   MptcpLocalAddress,
   MptcpPathCommand,

@@ -57,6 +57,24 @@ describe.each(BACKENDS)('mappings, %s core', (core) => {
     c.reads(3000)
   })
 
+  it('as many mappings wait behind a hole as segments that the window takes, and no more', () => {
+    const c = established({ core })
+    const size = 100
+    const most = Math.ceil(c.connection.rcv.buffer / 256)
+    expect(most).toBe(1024)
+    c.connection.rcv.buffer = 2 * c.connection.rcv.buffer
+    const waits = (i: number): void => {
+      const at = 1 + i * size
+      c.receives({ seq: 1, ack: 1, mptcp: [map(at, at, size)] })
+    }
+    for (let i = 1; i <= 2 * most; i++) waits(i)
+    expect(c.subflow().mappings.list).toHaveLength(2 * most)
+    expect(c.subflow().resetOwed).toBe(null)
+    c.sendsAll()
+    waits(2 * most + 1)
+    isReset(c, 1)
+  })
+
   it('two mappings that meet inside one segment', () => {
     const c = established({ core })
     const mptcp = [map(1, 1, 60)]

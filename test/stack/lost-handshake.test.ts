@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest'
 import { BACKENDS } from '../contract/cores.js'
-import { finish, transfer, world } from './world.js'
+import { finish, subflowBytes, transfer, world } from './world.js'
 
 it.each(BACKENDS)('closing at once, with the third ACK lost, ends in order (%s core)', (core) => {
   // Found by the random test: seed -791399855, 4,665th run. The keys went with the third ACK, and the
@@ -28,6 +28,29 @@ it.each(BACKENDS)('the third ACK lost, with data behind it, stays MPTCP (%s core
   expect(server.connection.mode).toBe('mptcp')
   finish(w)
 })
+
+it.each(
+  BACKENDS.flatMap((core) =>
+    (['the SYN', 'the SYN/ACK', 'the third ACK', 'the fourth ACK'] as const).map(
+      (lost, index) => [lost, core, index] as const,
+    ),
+  ),
+)(
+  'a join that loses %s is slow to open, and carries its share then (%s core)',
+  (_, core, index) => {
+    const paths = [
+      { rate: 10e6, delay: 5 },
+      { rate: 10e6, delay: 5 },
+    ]
+    const w = world({ seed: 4, paths, both: { core } })
+    let packets = 0
+    w.paths[1]!.middlebox((_direction, packet) => (packets++ === index ? null : packet))
+    const { client } = transfer(w, { up: 8_000_000, down: 0 })
+    const [first, second] = subflowBytes(client)
+    expect(second).toBeGreaterThan(0.3 * first!)
+    finish(w)
+  },
+)
 
 it.each([
   ['every option of MPTCP', () => true],

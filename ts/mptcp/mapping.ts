@@ -46,8 +46,18 @@ interface MappingHandles {
   readonly extensions: (Mapping | null)[]
 }
 
-/** Bounded: a peer that sends mappings of data that never comes holds no more than this. */
-const MAX_MAPPINGS = 1024
+/** Mappings that may wait whatever the window. */
+const LEAST_MAPPINGS = 1024
+/** Bytes of the window for each mapping that waits: about what keeping one costs. */
+const BYTES_PER_MAPPING = 256
+
+/**
+ * Bounded: what a peer that sends mappings of data that never comes can make us hold. A healthy one has a mapping for
+ * each segment behind a hole, as many as the window takes.
+ */
+function mostMappings(windowBytes: number): number {
+  return Math.max(LEAST_MAPPINGS, Math.ceil(windowBytes / BYTES_PER_MAPPING))
+}
 
 /** `plain`: the subflow's bytes are the data from byte 1. */
 export function createMappingQueue(plain: boolean): MappingQueue {
@@ -73,12 +83,13 @@ export function mapInfinitely(context: MappingHandles, queue: MappingQueue, shif
   queue.list = [infiniteMapping(shift)]
 }
 
-/** Adds a mapping. `consumed`: the first subflow byte not yet passed up. */
+/** Adds a mapping. `consumed`: the first subflow byte not yet passed up; `windowBytes`: what may wait in all. */
 export function addMapping(
   context: MappingHandles,
   queue: MappingQueue,
   announced: Announced,
   consumed: number,
+  windowBytes: number,
 ): MappingVerdict {
   const { list } = queue
   const { start, end, dataOffset, checksum, dataFin } = announced
@@ -99,7 +110,7 @@ export function addMapping(
   // Of bytes that another mapping has passed up: its checksum can never be taken.
   if (checksum !== null && start < consumed) return 'MAPPING_CONFLICT'
   if (same !== undefined && same.start < end) return 'MAPPING_CONFLICT'
-  if (list.length >= MAX_MAPPINGS) return 'MAPPING_TOO_MANY'
+  if (list.length >= mostMappings(windowBytes)) return 'MAPPING_TOO_MANY'
   queue.straight &&= dataOffset === start
   const handle = context.core.kernel.mptcp_extension_take()
   const mapping: Mapping = {

@@ -197,7 +197,14 @@ function takeMapping(
     subflow.resetOwed = RESET_MPTCP_ERROR
     return
   }
-  const verdict = addMapping(context, subflow.mappings, announced, firstPending(subflow.tcb))
+  const { buffer } = connection.rcv
+  const verdict = addMapping(
+    context,
+    subflow.mappings,
+    announced,
+    firstPending(subflow.tcb),
+    buffer,
+  )
   switch (verdict) {
     case 'MAPPING_OK':
     case 'MAPPING_REPEATED':

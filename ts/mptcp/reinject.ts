@@ -5,7 +5,7 @@ import { askForAck } from '../tcp/keep-alive.js'
 import { retransmitNow } from '../tcp/timers.js'
 import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
-import { canCarryData, type Subflow } from './subflow.js'
+import { canCarryData, isLive, type Subflow } from './subflow.js'
 
 /** Bounded: ranges are disjoint and lie in the send buffer; past this they are merged into one. */
 const MAX_RANGES = 256
@@ -86,6 +86,8 @@ export function subflowTimedOut(
   now: number,
 ): void {
   const { subflows } = connection
+  // One that is being opened holds nothing, and what its handshake repeats says nothing of its path later on.
+  if (!isLive(subflow)) return
   if (!subflows.some((other) => other !== subflow && canCarryData(other))) return
   if (!subflow.stale) {
     subflow.stale = true
@@ -131,7 +133,12 @@ export function probeStale(
 }
 
 /** Anything acceptable came on a stale subflow: its path is alive, so its own data goes at once. */
-export function staleSubflowHeard(subflow: Subflow): void {
+export function staleSubflowHeard(context: Context, subflow: Subflow): void {
+  // Nothing of its own can be acknowledged any more: that it is heard is all that can be known.
+  if (subflow.tcb.sent.length === 0) {
+    subflowRecovered(context, subflow)
+    return
+  }
   if (subflow.staleProbeDeadline === Number.POSITIVE_INFINITY) return
   subflow.staleProbeDeadline = Number.POSITIVE_INFINITY
   retransmitNow(subflow.tcb)

@@ -179,7 +179,7 @@ export function takeSynData(
   if (connection.mode !== 'fallback') {
     subflow.synDataReceived = taken
     const syn = { start: 1, end: 1 + taken, dataOffset: 1, checksum: null, dataFin: false }
-    addMapping(context, subflow.mappings, syn, 1)
+    addMapping(context, subflow.mappings, syn, 1, connection.rcv.buffer)
   }
   deliver(context, connection, subflow)
 }
