@@ -101,11 +101,14 @@ export class StackMembers {
         this.#settle()
       })
     }
-    context.say(() => {
+    const count = (): void => {
       this.#untold--
       if (counters.TcpExtTCPAbortOnClose > cutOff) this.#nothingLost = false
       this.#settle()
-    })
+    }
+    // Asked for within a turn it is closed behind that; else nobody need wait for a clock that may stand still.
+    if (this.#stack.connectionCount === 0) count()
+    else context.say(count)
   }
 
   #settle(): void {
