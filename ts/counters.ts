@@ -41,6 +41,8 @@ export const COUNTER_MEANINGS = {
   TcpExtPAWSEstab: 'segments dropped for an old timestamp (PAWS)',
   TcpExtTCPChallengeACK: 'challenge ACKs sent (RFC 5961)',
   TcpExtTCPSYNChallenge: 'challenge ACKs sent for a SYN in a synchronised state',
+  TcpExtTCPAbortOnClose:
+    'connections that the end of their stack cut off while data was under way or unread',
   TcpExtTCPAbortOnTimeout:
     'connections and subflows given up because nothing was acknowledged for too long',
   TcpExtTCPACKSkipped: 'challenge and out-of-window ACKs not sent, by rate limit',

@@ -58,7 +58,11 @@ export {
   MptcpSocket,
   type MptcpSubflowInfo,
 } from './socket/mptcp-socket.js'
-export { type MptcpConnectOptions, MptcpStack } from './socket/mptcp-stack.js'
+export {
+  type MptcpCloseOptions,
+  type MptcpConnectOptions,
+  MptcpStack,
+} from './socket/mptcp-stack.js'
 export type { MptcpStackOptions } from './stack/config.js'
 export type {
   MptcpPathControl,

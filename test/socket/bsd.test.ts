@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from '../../ts/socket/constants.js'
-import { randomBytes } from '../contract/cores.js'
+import { BACKENDS, randomBytes } from '../contract/cores.js'
 import {
   accept,
   type BsdWorld,
@@ -448,6 +448,72 @@ describe('closing', () => {
     w.a.abort(client)
     until(w, 'POLLERR', () => (w.b.poll(server) & C.POLLERR) !== 0)
     expect(readAll(w.b, server)).toEqual({ bytes: Buffer.from('last words'), end: 'ECONNRESET' })
+    finishBsd(w)
+  })
+})
+
+describe.each(BACKENDS)('a stack that closes, %s core', (core) => {
+  it('tells each watcher, and says of what was under way or unread that it is lost', () => {
+    const w = bsdWorld({ ...TWO_PATHS, both: { core } })
+    const { client, server, listener } = connected(w)
+    w.b.write(server, Buffer.from('unread'))
+    until(w, 'the data', () => w.a.readableBytes(client) > 0)
+    w.clock.runUntil(w.clock.now() + 1000)
+    let told = 0
+    for (const bsd of [w.a, w.b]) bsd.watch(3 + (bsd === w.b ? 1 : 0), () => told++)
+    w.client.close()
+    w.server.close()
+    w.clock.runUntil(w.clock.now() + 1)
+    expect(told).toBe(2)
+    expect(named(w.a.read(client, Buffer.alloc(9)))).toBe('ECONNABORTED')
+    expect(w.b.getsockopt(server, C.SOL_SOCKET, C.SO_ERROR)).toBe(0)
+    expect(w.client.counters.TcpExtTCPAbortOnClose).toBe(1)
+    expect(w.server.counters.TcpExtTCPAbortOnClose).toBe(0)
+    expect([w.b.close(server), w.b.close(listener)]).toEqual([0, 0])
+    finishBsd(w)
+  })
+
+  it('refuses what would open or send with ENETDOWN, and frees what nobody owns', () => {
+    const w = bsdWorld({ ...TWO_PATHS, both: { core } })
+    const { server } = connected(w)
+    const waiting = connect(w)
+    w.clock.runUntil(w.clock.now() + 500)
+    w.a.write(waiting, Buffer.from('nobody has accepted it'))
+    w.clock.runUntil(w.clock.now() + 500)
+    const bare = mptcpSocket(w.b)
+    w.server.close()
+    expect([w.server.connectionCount, w.server.liveSlots]).toEqual([0, 0])
+    w.clock.runUntil(w.clock.now() + 1)
+    const address = { address: '10.0.1.1', port: PORT }
+    for (const answer of [
+      mptcpSocket(w.b),
+      w.b.bind(bare, { address: '', port: 0 }),
+      w.b.listen(bare, 1),
+      w.b.connect(bare, address),
+      w.b.sendto(bare, Buffer.from('x'), C.MSG_FASTOPEN, address),
+      w.b.write(server, Buffer.from('x')),
+    ]) {
+      expect(named(answer)).toBe('ENETDOWN')
+    }
+    finishBsd(w)
+  })
+
+  it('one of those who wait for the end that throws keeps nobody else waiting', () => {
+    const w = bsdWorld({ ...TWO_PATHS, both: { core } })
+    const { client } = connected(w)
+    w.a.write(client, Buffer.from('x'))
+    w.a.close(client)
+    let told = 0
+    w.a.whenDrained(() => {
+      throw new Error('of the user')
+    })
+    w.a.whenDrained(() => told++)
+    const takeBack = w.a.whenDrained(() => told++)
+    takeBack()
+    w.client.close()
+    expect(() => w.clock.runUntil(w.clock.now() + 1)).toThrow('of the user')
+    w.clock.runUntil(w.clock.now() + 1)
+    expect(told).toBe(1)
     finishBsd(w)
   })
 })

@@ -11,7 +11,7 @@ import type { MptcpServer } from '../../ts/socket/mptcp-server.js'
 import type { MptcpSocket } from '../../ts/socket/mptcp-socket.js'
 import { MptcpStack } from '../../ts/socket/mptcp-stack.js'
 import type { MptcpStackOptions } from '../../ts/stack/config.js'
-import { randomBytes } from '../contract/cores.js'
+import { BACKENDS, randomBytes } from '../contract/cores.js'
 
 const HOST = '10.0.1.2'
 const PORT = 7
@@ -355,5 +355,97 @@ describe('errors and ends', () => {
     for (const path of both.network.paths) path.cut()
     socket.destroy()
     expect(await both.client.drained(50)).toBe(false)
+  })
+})
+
+describe('the end of a stack', () => {
+  /** What a socket or server says of its end, in order. */
+  function words(emitter: MptcpSocket | MptcpServer): string[] {
+    const said: string[] = []
+    for (const name of ['end', 'close']) emitter.on(name, () => said.push(name))
+    emitter.on('error', (error: NodeJS.ErrnoException) => said.push(error.code ?? 'no code'))
+    return said
+  }
+
+  it.each(BACKENDS)(
+    'ends every socket and server, with an error where data is lost (%s)',
+    async (core) => {
+      const both = await pair({ core })
+      const [writer] = await connected(both)
+      const listener = await listening(both.server, 8)
+      const idle = both.client.connect({ host: HOST, port: 8 })
+      const [held] = (await within(once(listener, 'connection'), 'a connection')) as [MptcpSocket]
+      for (const path of both.network.paths) path.cut()
+      const opening = both.client.connect({ host: HOST, port: 8 })
+      const lost = words(writer)
+      const whole = words(idle)
+      const never = words(opening)
+      const accepted = words(held)
+      const server = words(listener)
+      writer.write('lost')
+      await until('the SYN', () => both.client.connectionCount === 3)
+      expect(await within(both.client.close(), 'the end of the client')).toBe(false)
+      expect([lost, whole, never]).toEqual([
+        ['ECONNABORTED', 'close'],
+        ['close'],
+        ['ECONNABORTED', 'close'],
+      ])
+      expect(both.client.counters.TcpExtTCPAbortOnClose).toBe(2)
+      expect(await within(both.server.close(), 'the end of the server')).toBe(true)
+      expect([accepted, server]).toEqual([['close'], ['close']])
+    },
+  )
+
+  it('an error that nobody listens for is told by the answer alone', async () => {
+    const both = await pair()
+    const [socket] = await connected(both)
+    for (const path of both.network.paths) path.cut()
+    socket.write('lost')
+    expect(await within(both.client.close(), 'the end')).toBe(false)
+    expect(socket.destroyed).toBe(true)
+  })
+
+  it('with lingerMs what was written arrives, and the end of it', async () => {
+    const both = await pair({}, [{ delay: 5 }])
+    const [socket, accepted] = await connected(both)
+    const said = words(socket)
+    socket.resume()
+    socket.write(Buffer.alloc(300_000, 'x'))
+    const received = collect(accepted).then((all) => {
+      accepted.end()
+      return all
+    })
+    expect(await within(both.client.close({ lingerMs: DEADLINE_MS }), 'the end')).toBe(true)
+    expect((await within(received, 'the data')).length).toBe(300_000)
+    expect(said).toEqual(['end', 'close'])
+  })
+
+  it('lingerMs is the most that it waits, and a second call makes it sooner', async () => {
+    for (const hurry of [false, true]) {
+      const both = await pair()
+      const [socket] = await connected(both)
+      for (const path of both.network.paths) path.cut()
+      const said = words(socket)
+      socket.write('lost')
+      const ended = both.client.close({ lingerMs: hurry ? 1e9 : 20 })
+      if (hurry) void both.client.close()
+      expect(await within(ended, 'the end')).toBe(false)
+      expect(said).toEqual(['ECONNABORTED', 'close'])
+      expect(await both.client.drained(1)).toBe(false)
+    }
+  })
+
+  it('a closed stack refuses to connect and to listen with a code', async () => {
+    const { client } = await pair()
+    await within(client.close(), 'the end')
+    const socket = client.connect({ host: HOST, port: PORT })
+    expect((await errorOf(socket)).code).toBe('ERR_MPTCP_CLOSED')
+    const server = client.createServer().listen({ port: PORT })
+    expect((await errorOf(server)).code).toBe('ERR_MPTCP_CLOSED')
+    const refused = expect.objectContaining({ code: 'ERR_MPTCP_CLOSED' })
+    expect(() => client.pathControl.addEndpoint({ address: '10.0.9.9' })).toThrow(refused)
+    expect(() => client.pathControl.setLimits({ subflows: 1 })).toThrow(refused)
+    expect(() => client.close({ lingerMs: -1 })).toThrow(/lingerMs/)
+    expect(await within(client.close(), 'the end again')).toBe(true)
   })
 })

@@ -243,6 +243,8 @@ describe.each(BACKENDS)("a user's code that throws, %s core", (core) => {
       }).toEqual({ connections: 0, deadlines: 0, ...w.free.get(w.client) })
       w.server.close()
       w.network.close()
+      // The owners are told of the end.
+      w.clock.runUntil(w.clock.now())
       expect(w.clock.nextDeadline()).toBe(Number.POSITIVE_INFINITY)
     },
   )

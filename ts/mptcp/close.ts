@@ -242,6 +242,23 @@ export function releaseConnection(context: Context, connection: Connection): voi
   setMptcpState(connection, 'M_CLOSED')
 }
 
+/** The stack closes under it: what was under way, or waits to be read, is lost, and that is an error. */
+export function cutOff(context: Context, connection: Connection): void {
+  if (isLoss(context, connection)) {
+    connection.error ??= 'ECONNABORTED'
+    context.counters.TcpExtTCPAbortOnClose++
+  }
+  releaseConnection(context, connection)
+  connection.events |= EVENT_CLOSED | EVENT_READABLE
+}
+
+/** Whether something would be missing, here or there, if nothing more was sent or read. */
+function isLoss(context: Context, connection: Connection): boolean {
+  const { state, snd, detached } = connection
+  if (!snd.released && (state === 'M_INIT' || snd.una < snd.end)) return true
+  return !detached && readableBytes(context, connection) > 0
+}
+
 /** The application will not read any more. */
 export function shutReceiving(context: Context, connection: Connection): void {
   connection.rcv.shut = true

@@ -33,8 +33,12 @@ export class MptcpBsd {
     return this.#stack
   }
 
-  /** A new socket. EAFNOSUPPORT, ESOCKTNOSUPPORT or EPROTONOSUPPORT for what is not spoken here. */
+  /**
+   * A new socket. EAFNOSUPPORT, ESOCKTNOSUPPORT or EPROTONOSUPPORT for what is not spoken here. Of a stack that
+   * is closed, this and what would open a connection or send is ENETDOWN.
+   */
   socket(family: number, type: number, protocol: number): number {
+    if (this.#stack.closed) return -E.ENETDOWN
     const kind = type & ~(C.SOCK_NONBLOCK | C.SOCK_CLOEXEC)
     if (family !== C.AF_INET && family !== C.AF_INET6 && family !== C.AF_MULTIPATH) {
       return -E.EAFNOSUPPORT
@@ -51,17 +55,17 @@ export class MptcpBsd {
 
   /** Binds to an address of the stack ('0.0.0.0', '::' or '' = any) and a port (0 = any). */
   bind(fd: number, address: MptcpSocketAddress): number {
-    return this.#with(fd, (socket) => bind(this.#stack, socket, address))
+    return this.#withOpen(fd, (socket) => bind(this.#stack, socket, address))
   }
 
   /** Starts to listen; `backlog` connections may wait. */
   listen(fd: number, backlog: number): number {
-    return this.#with(fd, (socket) => listen(this.#stack, socket, backlog))
+    return this.#withOpen(fd, (socket) => listen(this.#stack, socket, backlog))
   }
 
   /** Takes an established connection off a listening socket: its descriptor, or EAGAIN. */
   accept(fd: number): number {
-    return this.#with(fd, (socket) => accept(this.#stack, this.#sockets, socket))
+    return this.#withOpen(fd, (socket) => accept(this.#stack, this.#sockets, socket))
   }
 
   /**
@@ -69,7 +73,7 @@ export class MptcpBsd {
    * TCP_FASTOPEN_CONNECT and a cookie 0: the SYN leaves with the first write.
    */
   connect(fd: number, address: MptcpSocketAddress): number {
-    return this.#with(fd, (socket) => connect(this.#stack, socket, address))
+    return this.#withOpen(fd, (socket) => connect(this.#stack, socket, address))
   }
 
   /**
@@ -82,7 +86,7 @@ export class MptcpBsd {
     flags = 0,
     address: MptcpSocketAddress | null = null,
   ): number {
-    return this.#with(fd, (socket) => sendto(this.#stack, socket, bytes, flags, address))
+    return this.#withOpen(fd, (socket) => sendto(this.#stack, socket, bytes, flags, address))
   }
 
   /**
@@ -105,7 +109,7 @@ export class MptcpBsd {
    * `flags`: with MSG_MORE, a piece below a full segment waits for what follows; others mean nothing.
    */
   write(fd: number, bytes: Uint8Array, flags = 0): number {
-    return this.#with(fd, (socket) =>
+    return this.#withOpen(fd, (socket) =>
       socket.state === 'deferred'
         ? sendto(this.#stack, socket, bytes, flags, null)
         : write(this.#stack, socket, bytes, flags),
@@ -247,6 +251,13 @@ export class MptcpBsd {
   /** Descriptors in use. */
   get size(): number {
     return this.#sockets.size
+  }
+
+  /** As `#with`; ENETDOWN once the stack is closed, where no error of the socket's own waits to be told. */
+  #withOpen(fd: number, call: (socket: BsdSocket) => number): number {
+    return this.#with(fd, (socket) =>
+      this.#stack.closed ? takeError(socket) || -E.ENETDOWN : call(socket),
+    )
   }
 
   /** `call` with what stands behind `fd`; EBADF if nothing does. */

@@ -30,9 +30,18 @@ export class ClosingConnections {
       this.#closing.delete(connection)
       this.#stack.calls.own(connection, null)
       if (this.#closing.size > 0) return
-      for (const tell of this.#whenDrained) tell()
-      this.#whenDrained.clear()
+      this.#tellAll()
     })
+  }
+
+  /** Each in a scope of its own: one that throws keeps nobody waiting. */
+  #tellAll(): void {
+    for (const tell of this.#whenDrained) {
+      this.#stack.context.say(() => {
+        // It may have been taken back meanwhile.
+        if (this.#whenDrained.delete(tell)) tell()
+      })
+    }
   }
 
   /** Calls `tell` once, as soon as none is left; the answer takes it back. */

@@ -7,6 +7,7 @@ import type { MptcpBsd } from './bsd.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import type { MptcpSocketAddress } from './descriptors.js'
 import { MptcpSocket, socketError } from './mptcp-socket.js'
+import { closedError, StackMembers } from './stack-members.js'
 
 export interface MptcpListenOptions {
   port: number
@@ -28,23 +29,29 @@ const LISTEN_KINDS: OptionKinds<MptcpListenOptions> = {
 /** Events: 'listening', 'connection' (MptcpSocket), 'error', 'close'. */
 export class MptcpServer extends EventEmitter {
   readonly #bsd: MptcpBsd
+  readonly #members: StackMembers
   readonly #sockets = new Set<MptcpSocket>()
   #fd = -1
 
   /** Not for users: made by MptcpStack.createServer. */
-  constructor(bsd: MptcpBsd) {
+  constructor(bsd: MptcpBsd, members = new StackMembers(bsd.stack, bsd)) {
     super()
     this.#bsd = bsd
+    this.#members = members
   }
 
   /**
-   * Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL) if it cannot. What is no option throws:
+   * Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL, ERR_MPTCP_CLOSED) if it cannot. What is no option throws:
    * ERR_MPTCP_OPTION.
    */
   listen(options: MptcpListenOptions, listening?: () => void): this {
     const wrong = wrongOption(options, LISTEN_KINDS)
     if (wrong !== null) throw optionError(wrong)
     if (listening !== undefined) this.once('listening', listening)
+    if (this.#members.isClosed) {
+      queueMicrotask(() => this.emit('error', closedError()))
+      return this
+    }
     const fd = this.#bsd.socket(
       options.plain === true ? C.AF_INET6 : C.AF_MULTIPATH,
       C.SOCK_STREAM,
@@ -61,6 +68,7 @@ export class MptcpServer extends EventEmitter {
       return this
     }
     this.#fd = fd
+    this.#members.add(this)
     this.#bsd.watch(fd, () => this.#accept())
     queueMicrotask(() => this.emit('listening'))
     return this
@@ -79,8 +87,19 @@ export class MptcpServer extends EventEmitter {
     return this
   }
 
+  /** Not for users: the stack closes once its sockets have ended, or is closed. */
+  end(): void {
+    if (this.#fd >= 0) this.close()
+  }
+
+  /** Not for users: what it has lost, its sockets say. */
+  endWithStack(): boolean {
+    this.end()
+    return false
+  }
+
   #accept(): void {
-    while (this.#fd >= 0) {
+    while (this.#fd >= 0 && !this.#bsd.stack.closed) {
       const fd = this.#bsd.accept(this.#fd)
       if (fd === -E.EAGAIN) return
       if (fd < 0) {
@@ -89,8 +108,10 @@ export class MptcpServer extends EventEmitter {
       }
       const socket = new MptcpSocket(this.#bsd, fd, true)
       this.#sockets.add(socket)
+      this.#members.add(socket)
       socket.once('close', () => {
         this.#sockets.delete(socket)
+        this.#members.remove(socket)
         this.#closeIfEmpty()
       })
       this.emit('connection', socket)
@@ -98,6 +119,10 @@ export class MptcpServer extends EventEmitter {
   }
 
   #closeIfEmpty(): void {
-    if (this.#fd < 0 && this.#sockets.size === 0) queueMicrotask(() => this.emit('close'))
+    if (this.#fd >= 0 || this.#sockets.size > 0) return
+    queueMicrotask(() => {
+      this.#members.remove(this)
+      this.emit('close')
+    })
   }
 }

@@ -66,6 +66,8 @@ export class MptcpSocket extends Duplex {
   #last: Connection | null = null
   #ended = false
   #subflowCount = 0
+  /** By the end of the stack, before all was said. */
+  #isCutOff = false
 
   /** Not for users: made by MptcpStack.connect and MptcpServer. `fd` -1 = given later. */
   constructor(bsd: MptcpBsd, fd: number, connected: boolean) {
@@ -171,8 +173,24 @@ export class MptcpSocket extends Duplex {
     }
   }
 
+  /** Not for users: the stack is closed. True = something that was written, or came, is lost. */
+  endWithStack(): boolean {
+    if (this.destroyed) return this.#isCutOff
+    const error = this.#connection()?.error ?? null
+    const isWriting = this.#pendingWrite !== null || this.writableLength > 0
+    this.#isCutOff = error !== null || this.connecting || isWriting
+    // Whoever closed the stack is told by its answer; an 'error' that nobody listens to would end the process.
+    const isHeard = this.#isCutOff && this.listenerCount('error') > 0
+    this.destroy(isHeard ? socketError(E.ECONNABORTED, this) : undefined)
+    return this.#isCutOff
+  }
+
   #step(): void {
     if (this.destroyed) return
+    if (this.#bsd.stack.closed) {
+      this.endWithStack()
+      return
+    }
     const ready = this.#bsd.poll(this.#fd)
     if (!this.#connected && ready & (C.POLLOUT | C.POLLIN) && (ready & C.POLLERR) === 0) {
       this.#connected = true

@@ -13,6 +13,7 @@ import { MptcpBsd } from './bsd.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { MptcpServer } from './mptcp-server.js'
 import { MptcpSocket, socketError } from './mptcp-socket.js'
+import { closedError, StackMembers } from './stack-members.js'
 
 export interface MptcpConnectOptions {
   /** IP address, or a name for the host's resolver. */
@@ -26,6 +27,13 @@ export interface MptcpConnectOptions {
   plain?: boolean
 }
 
+export interface MptcpCloseOptions {
+  /** Milliseconds in which sockets may end by themselves, and what was written may leave. Default 0. */
+  lingerMs?: number
+}
+
+const CLOSE_KINDS: OptionKinds<MptcpCloseOptions> = { lingerMs: 'number' }
+
 const CONNECT_KINDS: OptionKinds<MptcpConnectOptions> = {
   host: 'string',
   port: 'number',
@@ -38,10 +46,12 @@ export class MptcpStack {
   readonly #stack: Stack
   /** The BSD calls of this stack, for those who want descriptors, or virtual time. */
   readonly bsd: MptcpBsd
+  readonly #members: StackMembers
 
   private constructor(stack: Stack) {
     this.#stack = stack
     this.bsd = new MptcpBsd(stack)
+    this.#members = new StackMembers(stack, this.bsd)
   }
 
   /**
@@ -92,8 +102,8 @@ export class MptcpStack {
   }
 
   /**
-   * Opens a connection: a Duplex that emits 'connect', or 'error' with a code. What is no option throws:
-   * ERR_MPTCP_OPTION.
+   * Opens a connection: a Duplex that emits 'connect', or 'error' with a code (ERR_MPTCP_CLOSED from a stack
+   * that is closed). What is no option throws: ERR_MPTCP_OPTION.
    */
   connect(options: MptcpConnectOptions, connected?: () => void): MptcpSocket {
     const wrong = wrongOption(options, CONNECT_KINDS)
@@ -108,6 +118,12 @@ export class MptcpStack {
     }
     const socket = new MptcpSocket(this.bsd, -1, false)
     if (connected !== undefined) socket.once('connect', connected)
+    if (this.#members.isClosed) {
+      queueMicrotask(() => socket.destroy(closedError()))
+      return socket
+    }
+    this.#members.add(socket)
+    socket.once('close', () => this.#members.remove(socket))
     const start = (address: string): void => {
       if (socket.destroyed) return
       const fd = this.bsd.socket(
@@ -140,14 +156,14 @@ export class MptcpStack {
 
   /** A server; `onConnection` is told of each MptcpSocket. */
   createServer(onConnection?: (socket: MptcpSocket) => void): MptcpServer {
-    const server = new MptcpServer(this.bsd)
+    const server = new MptcpServer(this.bsd, this.#members)
     if (onConnection !== undefined) server.on('connection', onConnection)
     return server
   }
 
   /**
    * Waits for the connections whose sockets are closed: true when all of them have ended on the wire
-   * (TIME-WAIT is not waited for), false after `limitMs`. What `close` would cut off has then left.
+   * (TIME-WAIT is not waited for), false after `limitMs`, also if the stack is closed before. What `close` would cut off has then left.
    */
   drained(limitMs: number): Promise<boolean> {
     return new Promise((resolve) => {
@@ -158,12 +174,27 @@ export class MptcpStack {
       }
       let forget: (() => void) | null = null
       const timer = setTimeout(() => finish(false), limitMs)
-      forget = this.bsd.whenDrained(() => finish(true))
+      forget = this.bsd.whenDrained(() => {
+        // What the end of the stack has cut off has not ended on the wire.
+        if (!this.#stack.closed) finish(true)
+      })
     })
   }
 
-  /** Ends everything at once and frees all: no words to the peers, the links are closed. */
-  close(): void {
-    this.#stack.close()
+  /**
+   * Ends every socket and server, frees all and closes the links. At once, without a word to the peers, unless
+   * `lingerMs` is given: then servers stop to listen and sockets are ended as by `end()`, and it waits until all
+   * have closed, but no longer. Each says 'close', and before it 'error' (ECONNABORTED) if data was under way or
+   * unread, provided that someone listens for it. The answer comes behind the last 'close': true = nothing was
+   * lost. A second call may only make it sooner. What is no option throws: ERR_MPTCP_OPTION.
+   */
+  close(options: MptcpCloseOptions = {}): Promise<boolean> {
+    const wrong = wrongOption(options, CLOSE_KINDS)
+    if (wrong !== null) throw optionError(wrong)
+    const { lingerMs = 0 } = options
+    if (!(lingerMs >= 0 && lingerMs < Number.POSITIVE_INFINITY)) {
+      throw optionError(`lingerMs must be a number of milliseconds from 0 on, not ${lingerMs}`)
+    }
+    return this.#members.close(lingerMs)
   }
 }

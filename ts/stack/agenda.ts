@@ -3,7 +3,7 @@
 // collecting what is to be said, and setting the next deadline. No application's code runs inside a turn.
 
 import type { Clock } from '../clock.js'
-import { releaseConnection } from '../mptcp/close.js'
+import { cutOff, releaseConnection } from '../mptcp/close.js'
 import {
   type Connection,
   EVENT_READABLE,
@@ -35,8 +35,6 @@ export class Agenda {
   /** Made once: every turn asks for these. */
   readonly #sayNext = (): void => {
     const next = this.#toSay.shift()
-    // What happened before the end is still told to watchers; a connection has no more to say.
-    if (this.#isClosed && typeof next !== 'function') return
     this.#isSaying = true
     try {
       this.#say(next)
@@ -132,7 +130,8 @@ export class Agenda {
 
   /** As `touch`, by who sees to the turn himself. */
   mark(connection: Connection): void {
-    if (connection.agenda.dirty) return
+    // A closed stack has no more turns.
+    if (connection.agenda.dirty || this.#isClosed) return
     connection.agenda.dirty = true
     this.#dirty.push(connection)
   }
@@ -227,10 +226,13 @@ export class Agenda {
     this.#deadlines.forget(connection)
   }
 
-  /** Ends all at once, without a word to anyone. */
+  /** Ends all at once, without a word to the peers; whose they are is told, with an error where data is lost. */
   close(): void {
     this.#isClosed = true
-    for (const connection of this.#connections) releaseConnection(this.#context, connection)
+    for (const connection of this.#connections) {
+      cutOff(this.#context, connection)
+      if (connection.agenda.owner !== null) this.#tell(connection)
+    }
     this.#connections.clear()
     this.#deadlines.close()
     this.#dirty.length = 0

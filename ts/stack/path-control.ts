@@ -65,7 +65,7 @@ interface StackParts {
 /**
  * The path management of one stack. Endpoints and limits are those of the default path manager: with
  * another one they are refused, and the commands by token are refused with the default one
- * (ERR_MPTCP_PATH_MANAGER), as in Linux. Every error has a `code`; nothing was done then.
+ * (ERR_MPTCP_PATH_MANAGER), as in Linux; all are once the stack is closed (ERR_MPTCP_CLOSED). Every error has a `code`; nothing was done then.
  */
 export class MptcpPathControl {
   /** @internal */
@@ -204,6 +204,7 @@ export class MptcpPathControl {
 
   /** Sets the limits that are given; what is open already stays. Errors: ERR_MPTCP_OPTION. */
   setLimits(limits: Partial<MptcpPathLimits>): void {
+    this.#refuseClosed()
     const wrong = wrongOption<Partial<MptcpPathLimits>>(limits, LIMIT_KINDS)
     if (wrong !== null) throw pathError('OPTION', wrong)
     const { subflows, addAddrAccepted } = limits
@@ -314,6 +315,7 @@ export class MptcpPathControl {
   }
 
   #command(token: number, make: (connection: Connection) => MptcpPathCommand): void {
+    this.#refuseClosed()
     if (this.#endpoints !== null) {
       throw pathError('PATH_MANAGER', "commands by token need pathManager: 'userspace'")
     }
@@ -325,7 +327,12 @@ export class MptcpPathControl {
     agenda.touch(connection)
   }
 
+  #refuseClosed(): void {
+    if (this.#parts.agenda.isClosed) throw pathError('CLOSED', 'the stack is closed')
+  }
+
   #manager(): EndpointManager {
+    this.#refuseClosed()
     if (this.#endpoints !== null) return this.#endpoints
     throw pathError('PATH_MANAGER', 'endpoints are for the default path manager')
   }
