@@ -55,11 +55,7 @@ describe.each(BACKENDS)('window, %s core', (core) => {
       }
       expect(c.connection.error).toBe('ETIMEDOUT')
       expect(times).toHaveLength(16)
-<<<<<<< HEAD
-      const gaps = times.slice(1).map((at, i) => at - times[i]!)
-=======
       const gaps = times.slice(1).map((at, i) => Math.round(at - times[i]!))
->>>>>>> main
       expect(gaps.every((gap, i) => i === 0 || gap >= gaps[i - 1]!)).toBe(true)
       expect(Math.max(...gaps)).toBe(60_000)
       expect(c.stack.counters.TcpExtTCPAbortOnTimeout).toBe(1)
