@@ -32,6 +32,7 @@ export class Application {
   aborted = false
   /** It has let go of its socket. */
   closed = false
+  closedAt = 0
   /** An errno's name: what a call, or SO_ERROR, said. */
   error: string | null = null
   /** The first offset at which what came was wrong; -1 while nothing is. */
@@ -171,6 +172,7 @@ export class Application {
 
   #finish(): void {
     this.closed = true
+    this.closedAt = this.#bsd.stack.clock.now()
     for (const timer of this.#timers) this.#bsd.stack.clock.cancel(timer)
     this.#timers.clear()
   }
