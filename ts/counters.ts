@@ -136,6 +136,9 @@ export const COUNTER_MEANINGS = {
   DSSCorruptionReset: 'subflows reset: wrong DSS checksum',
   WinProbe: 'data-level window probes',
   SubflowStale: 'subflows taken out of use after a timeout',
+  LinkChangeIgnored:
+    'changes that a link told of and that cannot be used: no address, an MTU too small',
+  SubflowAddressLost: 'subflows that ended because an address of ours went away',
   SubflowStaleProbe: 'signs of life asked of stale subflows',
   SubflowRecover: 'stale subflows in use again',
   SndWndShared: 'data sent in a window that another subflow opened',

@@ -23,6 +23,7 @@ export { openRawLinks as openMptcpRawLinks } from './link/raw.js'
 export type { MptcpEndpoint, MptcpEndpointOptions } from './mptcp/path-manager/endpoint-table.js'
 export type {
   MptcpAnnouncedAddress,
+  MptcpLinkEvent,
   MptcpListenerEvent,
   MptcpLocalAddress,
   MptcpPathCommand,

@@ -530,3 +530,43 @@ describe('a network', () => {
     })
   })
 })
+
+describe("a host's own device", () => {
+  it('loses what comes and goes while it is down, and says so in an event of its own', () => {
+    const { clock, path, atB } = onePath({ delay: 5 })
+    const told: string[] = []
+    path.b.watch(({ type }) => told.push(type))
+    sendMany(path.a, 3)
+    path.b.down()
+    expect(told).toEqual([])
+    clock.runUntil(10)
+    expect(sendMany(path.b, 1)).toBe(0)
+    path.b.up()
+    sendMany(path.a, 2)
+    clock.runUntil(20)
+    expect(atB).toHaveLength(2)
+    expect(told).toEqual(['down', 'up'])
+    expectNothingLostTrackOf(path.stats.forward)
+  })
+
+  it('says of its addresses and its MTU what has changed, once', () => {
+    const { clock, path } = onePath()
+    const told: unknown[] = []
+    path.a.watch((change) => told.push(change))
+    const [first] = path.a.addresses
+    path.a.addAddress('10.0.1.9')
+    path.a.addAddress('10.0.1.9')
+    path.a.removeAddress(first!)
+    path.a.setMtu(1280)
+    path.a.setMtu(1280)
+    clock.runUntil(1)
+    expect(told).toEqual([
+      { type: 'address-added', address: '10.0.1.9' },
+      { type: 'address-removed', address: first },
+      { type: 'mtu' },
+    ])
+    expect(path.a.addresses).toEqual(['10.0.1.9'])
+    expect(path.a.caps.mtu).toBe(1280)
+    expect(() => path.a.setMtu(1.5)).toThrow(RangeError)
+  })
+})

@@ -141,12 +141,17 @@ async function playInThread(share: Share, hear: (report: Report) => void): Promi
   })
   let watchdog: NodeJS.Timeout | undefined
   try {
-    return await new Promise<Hung | null>((resolve) => {
+    return await new Promise<Hung | null>((resolve, reject) => {
       const blame = (problem: string): void => resolve({ seed: now[NOW.SEED]!, problem })
       let last = -1
       let since = performance.now()
       worker.on('message', hear)
-      worker.once('error', (error) => blame(`the thread died: ${error.stack ?? error.message}`))
+      worker.once('error', (error) => {
+        const words = error.stack ?? error.message
+        // It could not even begin: no seed is to blame, and the next would fare no better.
+        if (now[NOW.COUNT] === 0) reject(error)
+        else blame(`the thread died: ${words}`)
+      })
       worker.once('exit', () => resolve(null))
       watchdog = setInterval(() => {
         const count = Atomics.load(now, NOW.COUNT)

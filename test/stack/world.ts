@@ -7,6 +7,7 @@ import { VirtualClock } from '../../ts/clock.js'
 import { HEADER, HEADER_WORDS } from '../../ts/core/layout.js'
 import { EmulatedNetwork } from '../../ts/emulator/network.js'
 import type { EmulatedPath, PathChange, PathOptions } from '../../ts/emulator/path.js'
+import type { LinkPolicy } from '../../ts/link/link.js'
 import {
   type Connection,
   EVENT_CLOSED,
@@ -21,8 +22,9 @@ import { Stack } from '../../ts/stack/stack.js'
 import { parseAddress } from '../../ts/wire/address.js'
 import { randomBytes } from '../contract/cores.js'
 
-export type PathSpec = PathChange & Pick<PathOptions, 'tso' | 'checksum'>
-export type StackSpec = Partial<Omit<MptcpStackOptions, 'links' | 'clock'>>
+/** `policy`: the client's. */
+export type PathSpec = PathChange & Pick<PathOptions, 'tso' | 'checksum'> & { policy?: LinkPolicy }
+export type StackSpec = Partial<Omit<MptcpStackOptions, 'clock'>>
 
 export interface World {
   readonly clock: VirtualClock
@@ -60,7 +62,7 @@ export interface WorldOptions {
 }
 
 /** What a host owns on a path; paths count from 1, and the client is host 1. */
-export function addressOn(path: number, host: 1 | 2, family: 4 | 6 = 4): string {
+export function addressOn(path: number, host: number, family: 4 | 6 = 4): string {
   return family === 4 ? `10.0.${path}.${host}` : `fd00:${path}::${host}`
 }
 
@@ -70,10 +72,10 @@ export function world(options: WorldOptions = {}): World {
   const { seed = 1, paths: specs = [{ rate: 20e6, delay: 10 }], family, both = {} } = options
   const clock = new VirtualClock({ eventsPerInstant: 100_000 })
   const network = new EmulatedNetwork({ clock, seed })
-  const paths = specs.map((spec, i) =>
+  const paths = specs.map(({ policy, ...spec }, i) =>
     network.path({
       name: `p${i + 1}`,
-      a: { host: 'client', addresses: [addressOn(i + 1, 1, family)] },
+      a: { host: 'client', addresses: [addressOn(i + 1, 1, family)], ...(policy && { policy }) },
       b: { host: 'server', addresses: [addressOn(i + 1, 2, family)] },
       ...spec,
     }),

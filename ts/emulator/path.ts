@@ -2,7 +2,14 @@
 // whatever is sent on one end comes out at the other, whatever its destination address.
 
 import type { Clock } from '../clock.js'
-import type { Frame, Link, LinkCapabilities, PacketBatch } from '../link/link.js'
+import type {
+  Frame,
+  Link,
+  LinkCapabilities,
+  LinkChange,
+  LinkPolicy,
+  PacketBatch,
+} from '../link/link.js'
 import type { OptionKinds } from '../option-kinds.js'
 import { type Random, SeededRandom } from '../random.js'
 import { Direction, type DirectionStats, LARGEST_PACKET, type Middlebox } from './direction.js'
@@ -22,6 +29,8 @@ export interface PathEnd {
   host: string
   /** What the host owns on this path, IPv4 or IPv6 in text form. */
   addresses: readonly string[]
+  /** What this end's host wants the path used for. */
+  policy?: LinkPolicy
 }
 
 /** Changes for both directions, then for one. */
@@ -45,7 +54,10 @@ export interface PathOptions extends PathChange {
   checksum?: LinkCapabilities['checksum']
 }
 
-const END_KINDS: OptionKinds<PathEnd> = { host: 'string', addresses: 'list' }
+const END_KINDS: OptionKinds<PathEnd> = { host: 'string', addresses: 'list', policy: 'object' }
+
+/** Of links, as of devices: less than any IP may have. */
+const LEAST_MTU = 128
 
 const CHANGE_KINDS: OptionKinds<PathChange> = {
   ...SHAPE_KINDS,
@@ -65,11 +77,16 @@ const PATH_KINDS: OptionKinds<PathOptions> = {
 export class EmulatedLink implements Link {
   readonly name: string
   readonly host: string
-  readonly addresses: readonly string[]
-  readonly caps: LinkCapabilities
+  readonly policy: LinkPolicy
+  readonly #addresses: string[]
+  #caps: LinkCapabilities
   readonly #outward: Direction
   readonly #inward: Direction
+  readonly #clock: Clock
+  #changed: ((change: LinkChange) => void) | null = null
+  #receive: ((batch: PacketBatch) => void) | null = null
   #isClosed = false
+  #isDown = false
 
   constructor(
     name: string,
@@ -77,23 +94,89 @@ export class EmulatedLink implements Link {
     caps: LinkCapabilities,
     outward: Direction,
     inward: Direction,
+    clock: Clock,
   ) {
     this.name = name
     this.host = end.host
-    this.addresses = [...end.addresses]
-    this.caps = caps
+    this.policy = { ...end.policy }
+    this.#addresses = [...end.addresses]
+    this.#caps = caps
+    this.#clock = clock
     this.#outward = outward
     this.#inward = inward
+  }
+
+  get addresses(): readonly string[] {
+    return this.#addresses
+  }
+
+  get caps(): LinkCapabilities {
+    return this.#caps
   }
 
   /** Packets are handed over in memory of the path's own; `staging` is not used. May follow close. */
   open(receive: (batch: PacketBatch) => void, _staging?: Uint8Array): void {
     this.#isClosed = false
-    this.#inward.setReceiver(receive)
+    this.#receive = receive
+    this.#inward.setReceiver(this.#isDown ? null : receive)
+  }
+
+  watch(changed: (change: LinkChange) => void): void {
+    this.#changed = changed
+  }
+
+  /** The device has got an address; one that it has already changes nothing. Throws a TypeError where that is no text. */
+  addAddress(address: string): void {
+    if (typeof address !== 'string') throw new TypeError(`${this.name}: an address is a text`)
+    if (this.#addresses.includes(address)) return
+    this.#addresses.push(address)
+    this.#tell({ type: 'address-added', address })
+  }
+
+  /** It has lost one: what is sent from there still passes, as on a network that does not check its sources. */
+  removeAddress(address: string): void {
+    const index = this.#addresses.indexOf(address)
+    if (index < 0) return
+    this.#addresses.splice(index, 1)
+    this.#tell({ type: 'address-removed', address })
+  }
+
+  /** The device's own MTU, in bytes; that of the path beyond it is `EmulatedPath.set`'s. Throws a RangeError. */
+  setMtu(mtu: number): void {
+    if (!Number.isInteger(mtu) || mtu < LEAST_MTU || mtu > LARGEST_PACKET) {
+      throw new RangeError(
+        `${this.name}: an MTU is from ${LEAST_MTU} to ${LARGEST_PACKET}, not ${mtu}`,
+      )
+    }
+    if (mtu === this.#caps.mtu) return
+    this.#caps = { ...this.#caps, mtu }
+    this.#tell({ type: 'mtu' })
+  }
+
+  /** Nothing leaves or arrives until `up`; the other end sees nothing of it. */
+  down(): void {
+    if (this.#isDown) return
+    this.#isDown = true
+    this.#inward.setReceiver(null)
+    this.#tell({ type: 'down' })
+  }
+
+  up(): void {
+    if (!this.#isDown) return
+    this.#isDown = false
+    if (!this.#isClosed) this.#inward.setReceiver(this.#receive)
+    this.#tell({ type: 'up' })
+  }
+
+  /** In an event of its own, as a host hears of its devices. */
+  #tell(change: LinkChange): void {
+    this.#clock.soon(() => {
+      if (!this.#isClosed) this.#changed?.(change)
+    })
   }
 
   send(frame: Frame): boolean {
-    if (this.#isClosed) return false
+    if (this.#isClosed || this.#isDown) return false
     const { bytes, offset, length, gsoSize, needsCsum } = frame
     const largest = gsoSize > 0 && this.caps.tso > 0 ? this.caps.tso : this.caps.mtu
     if (length > largest) {
@@ -141,8 +224,8 @@ export class EmulatedPath {
       checksum: options.checksum ?? 'verify',
     })
     const [ab, ba] = [shapes['a-to-b'], shapes['b-to-a']]
-    this.a = new EmulatedLink(options.name, options.a, caps(ab, ba), forward, backward)
-    this.b = new EmulatedLink(options.name, options.b, caps(ba, ab), backward, forward)
+    this.a = new EmulatedLink(options.name, options.a, caps(ab, ba), forward, backward, clock)
+    this.b = new EmulatedLink(options.name, options.b, caps(ba, ab), backward, forward, clock)
   }
 
   /** The two directions' counts as they now are. */

@@ -149,6 +149,7 @@ export function recordOf(subflow: Subflow): SubflowRecord {
 export function reap(context: Context, connection: Connection, now: number): void {
   const { subflows } = connection
   let error: string | null = null
+  const before = subflows.length
   for (let i = 0; i < subflows.length; i++) {
     const subflow = subflows[i]
     if (!isGone(subflow)) continue
@@ -160,6 +161,8 @@ export function reap(context: Context, connection: Connection, now: number): voi
   if (subflows.length > 0) return
   settleDataEnds(context, connection)
   if (isForsaken(connection)) {
+    // What an application does meanwhile changes nothing of how long it waits.
+    if (before === 0) return
     // As Linux: that of a path that died; a reset of all of them is none.
     connection.lostBy = error === 'ECONNRESET' ? null : error
     connection.timers.close = Number.POSITIVE_INFINITY
@@ -197,9 +200,11 @@ function isComplete(connection: Connection): boolean {
  * opened, by either side, until `closeTimeoutMs` have passed.
  */
 export function isForsaken(connection: Connection): boolean {
-  const { state, mode, error, accepted, detached, subflows } = connection
-  if (state !== 'M_ESTAB' || mode !== 'mptcp' || error !== null) return false
-  return accepted && !detached && !subflows.some(isLive)
+  const { state, mode, error, accepted, detached, subflows, lostAddress } = connection
+  if (mode !== 'mptcp' || error !== null || !accepted || subflows.some(isLive)) return false
+  // Deviates: from Linux, which waits for the next address only where neither side has ended anything.
+  if (lostAddress) return state !== 'M_INIT' && !isDataClosed(state)
+  return state === 'M_ESTAB' && !detached
 }
 
 /** Nothing is left of it but what the application has not read: subflows hold nothing for it any more. */

@@ -71,6 +71,8 @@ export interface Connection {
   error: string | null
   /** How its last subflow ended, while it waits for another one: its error if none comes. */
   lostBy: string | null
+  /** Its last subflow ended because our own address went away: it waits for another, also while it closes. */
+  lostAddress: boolean
   /** The peer has proved that it received our keys: a DSS came (RFC 8684 §3.1). */
   fullyEstablished: boolean
   /** DSS checksums in both directions. */

@@ -47,8 +47,11 @@ export function joinHmacOf(
  * Whether a subflow may be opened from here: the peer has our key, and there is data to go or to come.
  * Deviates: Linux opens none once the application has shut its sending side, however much is still queued.
  */
-export function mayOpenJoin({ mode, fullyEstablished, snd, rcv, detached }: Connection): boolean {
+export function mayOpenJoin(connection: Connection): boolean {
+  const { mode, fullyEstablished, snd, rcv, detached, lostAddress } = connection
   if (mode !== 'mptcp' || !fullyEstablished) return false
+  // What has left may have to go again, and our DATA_FIN with it.
+  if (lostAddress) return true
   return snd.fin < 0 || snd.nxt < snd.fin || !(rcv.finReached || detached)
 }
 
@@ -59,9 +62,8 @@ export function joinRefusal(
   segment: Segment,
 ): number | null {
   if (connection.mode !== 'mptcp' || !connection.fullyEstablished) return RESET_PROHIBITED
-  if (connection.detached && connection.snd.fin >= 0 && connection.rcv.finReached) {
-    return RESET_PROHIBITED
-  }
+  const { detached, snd, rcv } = connection
+  if (detached && snd.fin >= 0 && snd.una > snd.fin && rcv.finReached) return RESET_PROHIBITED
   const family = segment.source.family === 4 ? 'ipv4' : 'ipv6'
   if (connection.families !== 'both' && connection.families !== family) return RESET_PROHIBITED
   const { counters } = context

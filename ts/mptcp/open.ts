@@ -55,6 +55,7 @@ export function createConnection(context: Context, options: OpenOptions): Connec
     fallbackReason: null,
     error: null,
     lostBy: null,
+    lostAddress: false,
     fullyEstablished: false,
     checksum: config.checksum,
     denyJoinInitial: false,

@@ -3,7 +3,7 @@
 import type { Clock } from '../clock.js'
 import type { MptcpCore } from '../core/core.js'
 import type { MptcpBackend } from '../core/load.js'
-import type { Link } from '../link/link.js'
+import type { Link, LinkSource } from '../link/link.js'
 import type { MptcpConfig } from '../mptcp/context.js'
 import { type MptcpEndpointOptions, pathError } from '../mptcp/path-manager/endpoint-table.js'
 import type { MptcpPathManager } from '../mptcp/path-manager/path-manager.js'
@@ -20,8 +20,11 @@ import { thrownWords } from '../thrown.js'
 import { ETHERNET_MSS } from '../wire/tcp.js'
 
 export interface MptcpStackOptions {
-  /** The paths, in order: the first one is used for the initial subflow. */
-  links: readonly Link[]
+  /**
+   * The paths, in order: the first one is used for the initial subflow. Or a source of links, which may have
+   * none yet: links that come later are used as well.
+   */
+  links: readonly Link[] | LinkSource
   /** Which core; default 'auto' (MPTCP_CORE decides). A loaded core is taken over. */
   core?: MptcpBackend | MptcpCore
   /** Core memory, bytes; a hard bound. Default 64 MiB. */
@@ -174,7 +177,7 @@ function chooseCongestion(given: MptcpStackOptions['congestion']): MptcpCongesti
 }
 
 const OPTION_KINDS: OptionKinds<MptcpStackOptions> = {
-  links: 'list',
+  links: null,
   core: null,
   memoryBytes: 'number',
   maxActiveConnections: 'number',
@@ -206,6 +209,20 @@ const OPTION_KINDS: OptionKinds<MptcpStackOptions> = {
   ports: 'list',
 }
 
+function checkLinks(links: MptcpStackOptions['links']): void {
+  if (Array.isArray(links) ? links.length > 0 : isSource(links as LinkSource)) return
+  throw optionError('links must be a list of at least one link, or have links and watchLinks()')
+}
+
+function isSource(given: LinkSource | null | undefined): boolean {
+  return Array.isArray(given?.links) && typeof given?.watchLinks === 'function'
+}
+
+/** The links that there are now. */
+export function linksOf(links: MptcpStackOptions['links']): Link[] {
+  return 'watchLinks' in links ? [...links.links] : [...links]
+}
+
 /** Checks that each option is one, and of its kind: all that can be said before there is a core. */
 export function checkNames(options: MptcpStackOptions): void {
   const wrong = wrongOption(options, OPTION_KINDS)
@@ -215,9 +232,7 @@ export function checkNames(options: MptcpStackOptions): void {
 /** Checks the options and fills in the defaults; throws ERR_MPTCP_OPTION. */
 export function validate(options: MptcpStackOptions): StackConfig {
   checkNames(options)
-  if (!Array.isArray(options.links) || options.links.length === 0) {
-    throw optionError('links must be a list of at least one link')
-  }
+  checkLinks(options.links)
   const coalesce = options.coalesce ?? 'dss'
   if (coalesce !== 'dss' && coalesce !== 'bypass') {
     throw optionError(`coalesce must be 'dss' or 'bypass', not '${coalesce}'`)

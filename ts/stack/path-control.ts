@@ -7,6 +7,7 @@ import type { Context } from '../mptcp/context.js'
 import type { LocalPath } from '../mptcp/local-path.js'
 import { runCommand } from '../mptcp/path-manager/commands.js'
 import { ConnectionView, isOpen } from '../mptcp/path-manager/connection-view.js'
+import { MAX_ENDPOINT_ID } from '../mptcp/path-manager/endpoint.js'
 import { type Directive, EndpointManager } from '../mptcp/path-manager/endpoint-manager.js'
 import {
   EndpointTable,
@@ -17,6 +18,7 @@ import {
 import { watch } from '../mptcp/path-manager/manage.js'
 import { nearestPath } from '../mptcp/path-manager/nearest-path.js'
 import {
+  type MptcpLinkEvent,
   type MptcpListenerEvent,
   type MptcpPathCommand,
   type MptcpPathConnection,
@@ -73,6 +75,8 @@ export class MptcpPathControl {
   readonly #endpoints: EndpointManager | null
   readonly #config: StackConfig
   readonly #paths: readonly LocalPath[]
+  /** Nobody has configured endpoints: each address becomes one. */
+  #isAutomatic: boolean
   #substitute: EndpointManager | null = null
   #stack: StackParts | null = null
 
@@ -81,6 +85,7 @@ export class MptcpPathControl {
     this.#config = config
     const { pathManager = 'endpoints', endpoints } = options
     this.#paths = paths
+    this.#isAutomatic = endpoints === undefined
     if (pathManager === 'endpoints') {
       this.#endpoints = this.#makeManager(endpoints)
       this.manager = this.#endpoints
@@ -102,7 +107,9 @@ export class MptcpPathControl {
       const path = address === null ? null : nearestPath(this.#paths, address)
       return path === null ? null : formatAddress(path.address)
     }
-    return new EndpointManager(makeTable(endpoints, this.#paths), this.#config, nearest)
+    const pathOf = (local: string): LocalPath | undefined =>
+      this.#paths.find((each) => formatAddress(each.address) === local)
+    return new EndpointManager(makeTable(endpoints, this.#paths), this.#config, nearest, pathOf)
   }
 
   /** @internal For connections whose path manager has failed. */
@@ -131,7 +138,7 @@ export class MptcpPathControl {
   }
 
   /**
-   * Adds an endpoint; connections that stand use it at once. Returns it with its id. Errors:
+   * Adds an endpoint; connections that stand use it at once, or when the stack has its address. Returns it with its id. Errors:
    * ERR_MPTCP_OPTION, ERR_MPTCP_ID_TAKEN, ERR_MPTCP_ADDRESS_TAKEN.
    */
   addEndpoint(options: MptcpEndpointOptions): MptcpEndpoint {
@@ -185,6 +192,7 @@ export class MptcpPathControl {
   flushEndpoints(): void {
     const manager = this.#manager()
     const endpoints = manager.table.clear()
+    this.#isAutomatic = false
     for (const endpoint of endpoints) this.#unlisten(endpoint)
     this.#direct(manager.deleted(endpoints, true))
   }
@@ -237,6 +245,33 @@ export class MptcpPathControl {
       this.#parts.context.pathManagerFault(error)
     }
     watch(this.#parts.context, event, null)
+  }
+
+  /** @internal */
+  link(event: MptcpLinkEvent): void {
+    watch(this.#parts.context, event, null)
+  }
+
+  /** @internal The stack has got an address: the endpoint that waits for it, or one by the policy of its link. */
+  addressFound(address: string, path: LocalPath): void {
+    const manager = this.#endpoints ?? this.#substitute
+    if (manager === null) return
+    const isKnown = manager.table.all.some((each) => each.address === address)
+    // Bounded: there is an id for each; one more address is used by connections from it, and no other.
+    if (!isKnown && this.#isAutomatic && manager.table.all.length < MAX_ENDPOINT_ID) {
+      manager.table.addAutomatic(address, path.backup)
+    }
+    this.#direct(manager.found(address))
+  }
+
+  /** @internal It has lost one: an endpoint that nobody configured goes along, others wait for it. */
+  addressLost(address: string): void {
+    this.#direct((this.#endpoints ?? this.#substitute)?.lost(address) ?? [])
+  }
+
+  /** @internal A link is down, or up: others may be wanted. */
+  pathsChanged(): void {
+    this.#direct((this.#endpoints ?? this.#substitute)?.reconsider() ?? [])
   }
 
   /** @internal Whether an endpoint is listened on here: for joins, and nothing else. */
@@ -342,6 +377,8 @@ function makeTable(
 ): EndpointTable {
   const table = new EndpointTable()
   if (given !== undefined) for (const each of given) table.add(each)
-  else for (const { address } of paths) table.addAutomatic(formatAddress(address))
+  else {
+    for (const { address, backup } of paths) table.addAutomatic(formatAddress(address), backup)
+  }
   return table
 }

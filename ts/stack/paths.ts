@@ -6,10 +6,13 @@ import { lacksFunction } from '../option-kinds.js'
 import { type IpAddress, parseAddress } from '../wire/address.js'
 import { optionError } from './config.js'
 
+/** A segment that carries less than its headers is no use. */
+export const LEAST_MSS = 88
+
 /** One path for each address of each link. */
 export function makePaths(links: readonly Link[]): LocalPath[] {
   return links.flatMap((link, index) => {
-    const wrong = lacksFunction(`links[${index}]`, link, ['open', 'send', 'flush', 'close'])
+    const wrong = wrongLink(`links[${index}]`, link)
     if (wrong !== null) throw optionError(wrong)
     return link.addresses.map((text) => {
       const address = parseAddress(text)
@@ -19,11 +22,25 @@ export function makePaths(links: readonly Link[]): LocalPath[] {
   })
 }
 
+/** What is wrong with a link, in words; null = nothing. */
+export function wrongLink(name: string, link: Link): string | null {
+  return lacksFunction(name, link, ['open', 'send', 'flush', 'close'])
+}
+
 /** The path of one address of a link. */
 export function makePath(link: Link, index: number, address: IpAddress): LocalPath {
-  const headers = address.family === 4 ? 40 : 60
-  const mss = link.caps.mtu - headers
-  if (mss < 88) throw optionError(`link ${link.name}: an MTU of ${link.caps.mtu} is too small`)
-  const limit = link.caps.tso > 0 ? Math.min(link.caps.tso, 65_535) - headers - 40 : 0
-  return { address, link: index, mss, limit }
+  const { backup = false, metered = false } = link.policy ?? {}
+  const path = { address, link: index, mss: 0, limit: 0, backup, metered, down: false }
+  measurePath(path, link)
+  if (path.mss < LEAST_MSS) {
+    throw optionError(`link ${link.name}: an MTU of ${link.caps.mtu} is too small`)
+  }
+  return path
+}
+
+/** Takes the sizes that the link now has. */
+export function measurePath(path: LocalPath, { caps }: Link): void {
+  const headers = path.address.family === 4 ? 40 : 60
+  path.mss = caps.mtu - headers
+  path.limit = caps.tso > 0 ? Math.min(caps.tso, 65_535) - headers - 40 : 0
 }

@@ -23,13 +23,21 @@ import { RST } from '../wire/segment.js'
 import { Agenda } from './agenda.js'
 import { Arrivals, type BoundSubflow } from './arrivals.js'
 import { Calls } from './calls.js'
-import { type MptcpStackOptions, type StackConfig, type StackSettings, validate } from './config.js'
+import {
+  linksOf,
+  type MptcpStackOptions,
+  optionError,
+  type StackConfig,
+  type StackSettings,
+  validate,
+} from './config.js'
 import { Demux, type FourTuple } from './demux.js'
 import { Faults } from './faults.js'
+import { LinkChanges } from './link-changes.js'
 import type { Listener } from './listener.js'
 import { PassiveOpener } from './passive-open.js'
 import { MptcpPathControl } from './path-control.js'
-import { makePath, makePaths } from './paths.js'
+import { makePath, makePaths, wrongLink } from './paths.js'
 import { type PortHolder, Ports } from './ports.js'
 import { Replies } from './replies.js'
 import { TimeWaits } from './time-waits.js'
@@ -41,6 +49,7 @@ export class Stack {
   readonly counters: Counters
   readonly clock: Clock
   readonly config: Readonly<StackConfig>
+  /** Those that there are, each in a place that stays its own. */
   readonly links: readonly Link[]
   readonly context: Context
   /** What may be done to its connections. */
@@ -58,6 +67,7 @@ export class Stack {
   readonly #ports: Ports
   readonly #paths: LocalPath[]
   readonly #replies = new Replies()
+  readonly #linkChanges: LinkChanges
   /** Made once: every turn asks for it. */
   readonly #forgetMapping = (handle: number): void => {
     this.context.extensions[handle] = null
@@ -77,7 +87,8 @@ export class Stack {
     this.counters = createCounters()
     this.clock = options.clock ?? new RealClock()
     this.#random = options.random ?? new SystemRandom()
-    this.links = options.links
+    const links = linksOf(options.links)
+    this.links = links
     seedPriorities(this.core, this.#random.uint32())
     this.#transmitter = new Transmitter(this.core, this.counters)
     this.#timeWaits = new TimeWaits(this.clock, this.counters)
@@ -85,7 +96,7 @@ export class Stack {
       this.#passive.isListening(port),
     )
     const faults = new Faults(this.counters)
-    const paths = makePaths(options.links)
+    const paths = makePaths(links)
     this.#paths = paths
     const pathControl = new MptcpPathControl(options, paths, this.config)
     this.pathControl = pathControl
@@ -158,9 +169,20 @@ export class Stack {
       this.#replies,
     )
     pathControl.attach(this.context, this.clock, this.#agenda)
-    const staging = this.core.u8.subarray(STAGING_RECEIVE, STAGING_RECEIVE + STAGING_RECEIVE_BYTES)
-    for (let i = 0; i < this.links.length; i++) {
-      this.links[i].open((batch) => this.#receive(batch, i), staging)
+    const { context } = this
+    this.#linkChanges = new LinkChanges({
+      context,
+      links,
+      paths,
+      pathControl,
+      agenda: this.#agenda,
+    })
+    for (let i = 0; i < links.length; i++) this.#open(links[i], i)
+    if ('watchLinks' in options.links) {
+      options.links.watchLinks({
+        added: (link) => this.#linkAdded(link),
+        removed: (link) => this.#linkRemoved(link),
+      })
     }
   }
 
@@ -235,7 +257,9 @@ export class Stack {
   /** An address that a link has got. Its packets must come by that link. */
   addAddress(address: IpAddress, link: number): void {
     if (this.#paths.some((each) => sameAddress(each.address, address))) return
-    this.#paths.push(makePath(this.links[link], link, address))
+    const path = makePath(this.links[link], link, address)
+    this.#paths.push(path)
+    this.pathControl.addressFound(formatAddress(address), path)
   }
 
   /** An address that a link has lost: nothing to it is taken, and no subflow begins there any more. */
@@ -282,6 +306,49 @@ export class Stack {
   /** Whether a subflow has these four already. */
   isTaken(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
     return this.#demux.find(local, localPort, remote, remotePort) !== undefined
+  }
+
+  // ------------------------------------------------------------------ links that change
+
+  #open(link: Link, index: number): void {
+    const isThere = (): boolean => this.links[index] === link
+    const staging = this.core.u8.subarray(STAGING_RECEIVE, STAGING_RECEIVE + STAGING_RECEIVE_BYTES)
+    link.open((batch) => {
+      if (isThere()) this.#receive(batch, index)
+    }, staging)
+    link.watch?.((change) => {
+      if (isThere()) this.#change((now) => this.#linkChanges.changed(index, change, now))
+    })
+  }
+
+  #linkAdded(link: Link): void {
+    if (this.#closed) {
+      link.close()
+      return
+    }
+    const wrong = wrongLink('the link', link)
+    if (wrong !== null) throw optionError(wrong)
+    const index = this.#linkChanges.place(link)
+    this.#open(link, index)
+    this.#change((now) => this.#linkChanges.added(index, now))
+  }
+
+  #linkRemoved(link: Link): void {
+    const index = this.links.indexOf(link)
+    if (index >= 0) this.#change(() => this.#linkChanges.removed(index))
+  }
+
+  /** Something happened to the host, and what follows from it is settled. */
+  #change(happens: (now: number) => void): void {
+    if (this.#closed) return
+    this.#running++
+    try {
+      const now = this.clock.now()
+      happens(now)
+      this.#turn(now)
+    } finally {
+      this.#leave()
+    }
   }
 
   // ------------------------------------------------------------------ the turn

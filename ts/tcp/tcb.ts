@@ -110,6 +110,8 @@ export interface Tcb {
     shift: number
     /** Payload of a full segment without MPTCP's options, bytes: changes with the path. */
     mss: number
+    /** The MSS that the peer announced; 0 = it has not yet. */
+    peerMss: number
     /** End of what is queued; the FIN, if any, comes there. */
     end: number
     /** Offset of our FIN; -1 = not closing. */
@@ -298,6 +300,7 @@ export function createTcb(options: TcbOptions): Tcb {
       maxWindow: 0,
       shift: 0,
       mss: options.pathMss,
+      peerMss: 0,
       end: 1,
       fin: -1,
     },

@@ -29,6 +29,12 @@ export function retransmitNow(tcb: Tcb): void {
   if (tcb.sent.length > 0) tcb.timers.retransmit = Number.NEGATIVE_INFINITY
 }
 
+/** The path is known to be back: what is in flight goes again at once, and what backed off begins anew. */
+export function retransmitAfresh(tcb: Tcb): void {
+  tcb.rtt.backoff = 0
+  retransmitNow(tcb)
+}
+
 /** The earliest deadline; Infinity if none. */
 export function nextDeadline(tcb: Tcb): number {
   const { timers } = tcb

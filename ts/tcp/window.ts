@@ -32,6 +32,7 @@ export function takePeerMss(tcb: Tcb, mss: number | null): void {
   // RFC 9293 §3.7.1: 536 where none is announced. A floor, or a hostile peer makes a segment a byte.
   const announced = Math.max(mss ?? 536, 88)
   const optionBytes = tcb.timestamps.enabled ? TIMESTAMPS_BYTES : 0
+  tcb.snd.peerMss = announced
   tcb.snd.mss = Math.min(announced, tcb.rcv.mss) - optionBytes
   startControl(tcb)
 }
@@ -42,4 +43,22 @@ export function lowerMss(tcb: Tcb, mss: number): boolean {
   tcb.snd.mss = mss
   tellMss(tcb)
   return true
+}
+
+/**
+ * The path now takes `mss` bytes in a segment, before TCP options: less than before, or more. What was cut larger
+ * is cut anew when it is sent again.
+ */
+export function changePathMss(tcb: Tcb, mss: number): void {
+  const { snd, rcv, timestamps } = tcb
+  // Not announced yet, or to be announced again: the peer's segments come by the same path.
+  if (snd.peerMss === 0) {
+    rcv.mss = mss
+    snd.mss = mss
+    return
+  }
+  const most = Math.min(snd.peerMss, mss) - (timestamps.enabled ? TIMESTAMPS_BYTES : 0)
+  if (most === snd.mss) return
+  snd.mss = most
+  tellMss(tcb)
 }

@@ -2,6 +2,7 @@
 // in-kernel one. RFC 8684 §3.2, §3.3.8, §3.4.
 
 import { describe, expect, it } from 'vitest'
+import { parseAddress } from '../../../ts/wire/address.js'
 import { ADD_ADDR, MP_JOIN, MP_PRIO, REMOVE_ADDR } from '../../../ts/wire/mptcp-options.js'
 import { BACKENDS } from '../../contract/cores.js'
 import type { Conversation } from '../../harness/conversation.js'
@@ -323,11 +324,13 @@ describe.each(BACKENDS)('what is refused of endpoints, %s core', (core) => {
     )
   })
 
-  it('an address that is not ours opens nothing, and is counted', () => {
+  it('an address that is not ours opens nothing until it is', () => {
     const c = established({ core, role: 'client' })
     c.stack.pathControl.addEndpoint({ address: '192.0.2.3', subflow: true })
     c.sendsNothing()
-    expect(c.stack.counters).toMatchObject({ MPJoinSynTxBindErr: 1, PathCommandRefused: 1 })
+    expect(c.stack.counters).toMatchObject({ MPJoinSynTxBindErr: 0, PathCommandRefused: 0 })
+    c.stack.addAddress(parseAddress('192.0.2.3')!, 0)
+    expect(c.connection.subflows).toMatchObject([{ id: 0 }, { id: 1, localAddressId: 1 }])
   })
 
   it('nothing that an endpoint does holds a DATA_ACK back', () => {

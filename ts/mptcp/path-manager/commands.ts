@@ -111,14 +111,20 @@ function remove(connection: Connection, { ids }: Command<'remove'>): Refusal | n
   }
   drop(announcements, ids)
   drop(localIds, ids)
+  if (sayRemoved(connection, ids)) return null
+  return refusal('NO_SUBFLOW', 'there is no subflow to say it on')
+}
+
+/** REMOVE_ADDR for these ids; false = no subflow can carry it. */
+export function sayRemoved(connection: Connection, ids: readonly number[]): boolean {
   // Not on a subflow of the very address, where there is another.
   const carrier = speaker(connection, (each) => ids.includes(each.localAddressId))
-  if (carrier === undefined) return refusal('NO_SUBFLOW', 'there is no subflow to say it on')
+  if (carrier === undefined) return false
   for (let i = 0; i < ids.length; i += MAX_REMOVED) {
     const addressIds = ids.slice(i, i + MAX_REMOVED)
     carrier.pendingOptions.push({ subtype: REMOVE_ADDR, addressIds })
   }
-  return null
+  return true
 }
 
 function drop(list: { readonly id: number }[], ids: readonly number[]): void {
@@ -172,6 +178,9 @@ function createSubflow(
     if (wrong !== null) return wrong
   }
   const toPort = remotePort === 0 ? connection.remotePort : remotePort
+  // The address is back: what would say that it is gone would end this subflow.
+  const unsaid = connection.pathManager.removals.indexOf(localId)
+  if (unsaid >= 0) connection.pathManager.removals.splice(unsaid, 1)
   const localPort = context.takePort(path.address, remote, toPort)
   if (localPort === 0) {
     counters.MPJoinSynTxBindErr++

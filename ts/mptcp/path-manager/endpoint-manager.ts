@@ -47,6 +47,10 @@ export class EndpointManager implements MptcpPathManager {
   readonly #limits: PathLimits
   /** The address of ours that reaches an address, where it is not bound to one. */
   readonly #nearest: (remote: string) => string | null
+  /** Our path with an address; undefined = the stack has not got it. */
+  readonly #pathOf: (local: string) => OwnPath | undefined
+  /** Addresses of endpoints that the stack had and has lost. Bounded: by the endpoints. */
+  readonly #away = new Set<string>()
   /** Bounded by the connections; each is forgotten when it is closed. */
   readonly #uses = new Map<number, { view: MptcpPathConnection; use: Use }>()
 
@@ -54,10 +58,12 @@ export class EndpointManager implements MptcpPathManager {
     table: EndpointTable,
     limits: PathLimits,
     nearest: (remote: string) => string | null,
+    pathOf: (local: string) => OwnPath | undefined,
   ) {
     this.table = table
     this.#limits = limits
     this.#nearest = nearest
+    this.#pathOf = pathOf
   }
 
   // ---------------------------------------------------------------- what happens to connections
@@ -126,7 +132,12 @@ export class EndpointManager implements MptcpPathManager {
     const commands = this.#setUpInitial(connection, use)
     if (!connection.established) return commands
     const signal = this.table.all.find(
-      (each) => each.signal && !use.used.has(each.id) && this.#acts(each, connection, 'server'),
+      (each) =>
+        each.signal &&
+        !use.used.has(each.id) &&
+        this.#acts(each, connection, 'server') &&
+        !this.#away.has(each.address) &&
+        !this.#isSpared(each, connection),
     )
     if (signal !== undefined) {
       use.used = including(use.used, signal.id)
@@ -150,8 +161,22 @@ export class EndpointManager implements MptcpPathManager {
 
   #nextToOpen(connection: MptcpPathConnection, use: Use): Endpoint | undefined {
     return this.table.all.find(
-      (each) => each.subflow && !use.used.has(each.id) && this.#acts(each, connection, 'client'),
+      (each) =>
+        each.subflow &&
+        !use.used.has(each.id) &&
+        this.#acts(each, connection, 'client') &&
+        this.#pathOf(each.address) !== undefined &&
+        !this.#isSpared(each, connection),
     )
+  }
+
+  /** It costs, and a path that does not works. */
+  #isSpared({ address }: Endpoint, { subflows }: MptcpPathConnection): boolean {
+    if (this.#pathOf(address)?.metered !== true) return false
+    return subflows.some((each) => {
+      const path = this.#pathOf(each.local)
+      return path !== undefined && !path.metered && !path.down && isConnected(each)
+    })
   }
 
   /** Endpoints that nobody configured: the client opens, the server announces. */
@@ -211,7 +236,9 @@ export class EndpointManager implements MptcpPathManager {
       if (remote.address !== connection.remote || port !== connection.remotePort) return commands
     } else if (!this.#accepts(connection, use)) return commands
     if (this.#isUseless(connection, remote)) return commands
-    const locals = this.#locals(connection, use, remote).slice(0, this.#room(connection))
+    const locals = this.#locals(connection, use, remote)
+      .filter((each) => !this.#isSpared(each, connection))
+      .slice(0, this.#room(connection))
     for (const local of locals) {
       if (local.subflow) use.used = including(use.used, local.id)
       commands.push(createFrom(local, use, { ...remote, port }))
@@ -281,8 +308,38 @@ export class EndpointManager implements MptcpPathManager {
     })
   }
 
+  /** The stack has got an address: the endpoints there are used from now on. */
+  found(address: string): Directive[] {
+    this.#away.delete(address)
+    const endpoint = this.table.at(address)
+    return endpoint === undefined ? this.reconsider() : this.added(endpoint)
+  }
+
+  /** The stack has lost an address: its subflows have ended already. Its endpoints are used anew when it is back. */
+  lost(address: string): Directive[] {
+    const there = this.table.all.filter((each) => each.address === address)
+    if (there.length === 0) return this.reconsider()
+    for (const each of there) if (each.automatic || each.implicit) this.table.remove(each)
+    if (this.table.all.some((each) => each.address === address)) this.#away.add(address)
+    for (const { use } of this.#uses.values()) {
+      for (const { id, automatic, implicit } of there) {
+        use.used = without(use.used, id)
+        if ((automatic || implicit) && use.initialId === id) use.initialId = 0
+      }
+    }
+    return this.reconsider()
+  }
+
+  /** What can be opened or announced may have changed, by no change of an endpoint. */
+  reconsider(): Directive[] {
+    return this.#forEach((connection, use) =>
+      connection.established ? this.#work(connection, use) : [],
+    )
+  }
+
   /** Endpoints that are gone; `all` = a flush. */
   deleted(endpoints: readonly Endpoint[], all: boolean): Directive[] {
+    for (const { address } of endpoints) this.#away.delete(address)
     return this.#forEach((connection, use) => withdraw(connection, use, endpoints, all))
   }
 
@@ -315,6 +372,12 @@ export class EndpointManager implements MptcpPathManager {
     }
     return directives
   }
+}
+
+/** What it must know of a path of ours. */
+interface OwnPath {
+  readonly metered: boolean
+  readonly down: boolean
 }
 
 interface Remote {

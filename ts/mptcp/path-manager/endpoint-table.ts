@@ -70,7 +70,7 @@ export class EndpointTable {
 
   /**
    * Adds an endpoint. Errors: ERR_MPTCP_OPTION, ERR_MPTCP_ID_TAKEN, ERR_MPTCP_ADDRESS_TAKEN. One that the
-   * stack has made itself is replaced, and keeps its id.
+   * stack has made itself is replaced, and keeps its id: `implicit`, or `automatic`.
    */
   add(options: MptcpEndpointOptions): Endpoint {
     const wrong = wrongOption(options, ENDPOINT_KINDS)
@@ -96,7 +96,7 @@ export class EndpointTable {
       throw pathError('ID_TAKEN', `the endpoint id ${wanted} is taken`)
     }
     const there = this.#endpoints.find((each) => each.address === address && each.port === port)
-    if (there !== undefined && (!there.implicit || wanted !== 0)) {
+    if (there !== undefined && (!(there.implicit || there.automatic) || wanted !== 0)) {
       throw pathError('ADDRESS_TAKEN', `${address} is an endpoint already, with id ${there.id}`)
     }
     if (there !== undefined) this.remove(there)
@@ -114,9 +114,9 @@ export class EndpointTable {
   }
 
   /** The endpoint of one of the host's addresses, where nobody has configured any. */
-  addAutomatic(address: string): void {
-    const both = { subflow: true, signal: true }
-    const none = { backup: false, fullmesh: false, laminar: false, implicit: false }
+  addAutomatic(address: string, backup: boolean): void {
+    const both = { subflow: true, signal: true, backup }
+    const none = { fullmesh: false, laminar: false, implicit: false }
     this.#insert({ id: this.#freeId(), address, port: 0, ...both, ...none, automatic: true })
   }
 

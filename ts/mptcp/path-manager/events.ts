@@ -25,6 +25,7 @@ export function fullyEstablished(connection: Connection): void {
 
 /** The handshake of a join is done. */
 export function subflowOpened(connection: Connection, subflow: Subflow): void {
+  connection.lostAddress = false
   connection.pathManager.events.push({ type: 'sub-established', subflow: subflowView(subflow) })
 }
 

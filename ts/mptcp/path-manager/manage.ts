@@ -2,9 +2,10 @@
 
 import type { Connection } from '../connection.js'
 import type { Context } from '../context.js'
-import { runCommand } from './commands.js'
+import { runCommand, sayRemoved } from './commands.js'
 import { ConnectionView } from './connection-view.js'
 import type {
+  MptcpLinkEvent,
   MptcpListenerEvent,
   MptcpPathCommand,
   MptcpPathConnection,
@@ -23,6 +24,7 @@ export function managePaths(context: Context, connection: Connection, now: numbe
     pathManager.closed = true
     events.push({ type: 'closed' })
   }
+  sayRemovals(connection)
   if (events.length === 0) return
   const view = new ConnectionView(connection)
   // Bounded: a command adds at most one event, and only if it ends or announces something.
@@ -33,6 +35,12 @@ export function managePaths(context: Context, connection: Connection, now: numbe
       if (!isDone(context, connection, command, now)) context.counters.PathCommandRefused++
     }
   }
+}
+
+/** Addresses that went away when no subflow was left to say it on. */
+function sayRemovals(connection: Connection): void {
+  const { removals } = connection.pathManager
+  if (removals.length > 0 && sayRemoved(connection, removals)) removals.length = 0
 }
 
 /** The last event may be told. */
@@ -77,7 +85,7 @@ function isDone(
 /** Tells those who only want to know, after the turn. */
 export function watch(
   context: Context,
-  event: MptcpPathEvent | MptcpListenerEvent,
+  event: MptcpPathEvent | MptcpListenerEvent | MptcpLinkEvent,
   view: MptcpPathConnection | null,
 ): void {
   for (const watcher of context.pathWatchers) {

@@ -98,6 +98,21 @@ export interface MptcpListenerEvent {
   readonly port: number
 }
 
+/** A link of the stack, or an address of one, comes, goes or changes: of the stack, not of a connection. */
+export type MptcpLinkEvent =
+  /** `link` is the link's name, as in what it was opened with. */
+  | { readonly type: 'link-added' | 'link-removed'; readonly link: string }
+  /** `down`: nothing leaves or arrives there until `up`; subflows on it stand. */
+  | { readonly type: 'link-up' | 'link-down'; readonly link: string }
+  /** Its MTU in bytes from now on. */
+  | { readonly type: 'link-mtu'; readonly link: string; readonly mtu: number }
+  /** `address` in canonical form. The subflows of one that is removed have ended. */
+  | {
+      readonly type: 'address-added' | 'address-removed'
+      readonly link: string
+      readonly address: string
+    }
+
 /** What a path manager wants done to the connection at hand. */
 export type MptcpPathCommand =
   /**
@@ -158,9 +173,9 @@ export interface MptcpPathManager {
   localAddress?(connection: MptcpPathConnection, address: string, port: number): MptcpLocalAddress
 }
 
-/** Who is told of every event, and asked nothing: `ip mptcp monitor`. Connection is null for a listener. */
+/** Who is told of every event, and asked nothing: `ip mptcp monitor`. Connection is null for a listener or a link. */
 export type MptcpPathWatcher = (
-  event: MptcpPathEvent | MptcpListenerEvent,
+  event: MptcpPathEvent | MptcpListenerEvent | MptcpLinkEvent,
   connection: MptcpPathConnection | null,
 ) => void
 

@@ -40,6 +40,8 @@ export interface PathManagerState {
   localPort: number
   /** Bounded: one for each id. */
   readonly announcements: Announcement[]
+  /** Ids of addresses that we have lost, for the REMOVE_ADDR that no subflow could carry yet. Bounded likewise. */
+  readonly removals: number[]
   /** Ids that commands gave, or the stack where the path manager names none. Bounded likewise. */
   readonly localIds: LocalId[]
 }
@@ -54,6 +56,7 @@ export function createPathManagerState(): PathManagerState {
     local: null,
     localPort: 0,
     announcements: [],
+    removals: [],
     localIds: [],
   }
 }
