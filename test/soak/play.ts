@@ -5,7 +5,7 @@
 import type { CounterName } from '../../ts/counters.js'
 import type { LocalPath } from '../../ts/mptcp/local-path.js'
 import { MptcpBsd } from '../../ts/socket/bsd.js'
-import { MPTCP_CONSTANTS as C } from '../../ts/socket/constants.js'
+import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from '../../ts/socket/constants.js'
 import { formatAddress } from '../../ts/wire/address.js'
 import { randomBytes } from '../contract/cores.js'
 import { addressOn, finish, type World, world } from '../stack/world.js'
@@ -235,15 +235,18 @@ function begin(
     if (accepting.began) server.close(fd)
     else accepting.begin(fd)
   })
-  w.clock.at(transfer.at, () => {
-    const fd = client.socket(kind, C.SOCK_STREAM, protocol)
-    client.connect(fd, { address: addressOn(1, 2, family), port })
-    connecting.begin(fd)
-  })
   const mayFail =
     [transfer.client, transfer.server].some((end) => end.abortsAfterMs !== undefined) ||
     losesCookies(soaked)
-  return { port, listener, client: connecting, server: accepting, mayFail }
+  const begun = { port, listener, client: connecting, server: accepting, mayFail }
+  w.clock.at(transfer.at, () => {
+    const fd = client.socket(kind, C.SOCK_STREAM, protocol)
+    const result = client.connect(fd, { address: addressOn(1, 2, family), port })
+    connecting.begin(fd, result === -E.EINPROGRESS ? 0 : result)
+    // A host that has no address at all reaches nobody.
+    begun.mayFail ||= w.paths.every(({ a }) => a.addresses.length === 0)
+  })
+  return begun
 }
 
 function must(result: number): void {
