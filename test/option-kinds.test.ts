@@ -200,7 +200,8 @@ describe('of raw links', () => {
   it.each<[object, RegExp]>([
     [{ marks: 1 }, /raw links: there is no option 'marks'; did you mean 'mark'\?/],
     [{ onGuardLost: true }, /onGuardLost must be a function, not true/],
-    [{ paths: 'lo' }, /paths must be a list, not 'lo'/],
+    [{ paths: 'lo' }, /paths must be 'auto' or a list, not 'lo'/],
+    [{ paths: ['!lo'] }, /add 'auto'/],
     [{ paths: undefined }, /need a path/],
     [{ paths: [{ device: 'lo', adress: '127.0.0.1' }] }, /mean 'address'\?/],
   ])('%j is refused', async (options, message) => {

@@ -65,8 +65,10 @@ export class Application {
     return state !== 'M_INIT' && this.#bsd.ioctl(this.#fd, C.SIOCOUTQ) === 0
   }
 
-  begin(fd: number): void {
+  /** `result` of the call that made it: 0, or a negated errno, with which it has ended already. */
+  begin(fd: number, result = 0): void {
     this.#fd = fd
+    if (result < 0) this.error = mptcpErrnoName(result)
     this.#bsd.watch(fd, () => this.#act())
     const { abortsAfterMs } = this.#does
     if (abortsAfterMs !== undefined) this.#after(abortsAfterMs, () => this.abort())

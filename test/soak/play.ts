@@ -3,13 +3,15 @@
 // two hosts still hold when all is over.
 
 import type { CounterName } from '../../ts/counters.js'
+import type { LocalPath } from '../../ts/mptcp/local-path.js'
 import { MptcpBsd } from '../../ts/socket/bsd.js'
-import { MPTCP_CONSTANTS as C } from '../../ts/socket/constants.js'
+import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from '../../ts/socket/constants.js'
+import { formatAddress } from '../../ts/wire/address.js'
 import { randomBytes } from '../contract/cores.js'
 import { addressOn, finish, type World, world } from '../stack/world.js'
 import { Application } from './application.js'
 import { Meddler } from './meddler.js'
-import type { SoakCut, SoakPath, SoakTransfer, SoakWorld } from './random-world.js'
+import type { SoakChange, SoakCut, SoakPath, SoakTransfer, SoakWorld } from './random-world.js'
 
 /** Longer than any transfer of a world at its worst, with the timers of a path that is cut backed off. */
 const MAX_VIRTUAL_MS = 2 * 3_600_000
@@ -21,6 +23,9 @@ const LONGEST_AFTER_MS = 300_000
 /** Bounded: what one world may cost. The largest honest one takes a tenth. */
 const MAX_EVENTS = 1_000_000
 const FIRST_PORT = 5000
+const LITTLE_MTU = 1280
+/** A host's next address on a path, counted from the one before. */
+const ADDRESSES_BETWEEN = 20
 /** What speaks of an error of our own, whatever the network did. */
 const FAULTS: readonly CounterName[] = [
   'CongestionFault',
@@ -69,6 +74,7 @@ export function play(soaked: SoakWorld, plant: (w: World) => void = () => {}): O
     begin(w, soaked, client, server, transfer, FIRST_PORT + i),
   )
   for (const cut of soaked.cuts) plan(w, cut, soaked, played)
+  for (const change of soaked.changes) planChange(w, change, soaked, played)
   try {
     const isOver = runToEnd(w, played)
     const problem =
@@ -92,8 +98,8 @@ function outcome(played: Played[], problem: string | null): Outcome {
 }
 
 /** From then on nothing befalls the world any more. */
-function quietFrom({ cuts, transfers }: SoakWorld): number {
-  const befalls = cuts.map(({ at, lastsMs }) => at + (lastsMs ?? 0))
+function quietFrom({ cuts, changes, transfers }: SoakWorld): number {
+  const befalls = [...cuts, ...changes].map(({ at, lastsMs }) => at + (lastsMs ?? 0))
   const wanted = transfers.map(
     ({ at, client, server }) => at + (client.lingersMs ?? 0) + (server.lingersMs ?? 0),
   )
@@ -130,6 +136,44 @@ function plan(w: World, cut: SoakCut, soaked: SoakWorld, played: readonly Played
   })
 }
 
+function planChange(
+  w: World,
+  { at, lastsMs, path, host, kind }: SoakChange,
+  soaked: SoakWorld,
+  played: readonly Played[],
+): void {
+  const { a, b } = w.paths[path]!
+  const link = host === 'client' ? a : b
+  let { mtu } = link.caps
+  w.clock.at(at, () => {
+    if (kind === 'device') link.down()
+    if (kind === 'mtu') {
+      mtu = link.caps.mtu
+      link.setMtu(Math.min(mtu, LITTLE_MTU))
+    }
+    if (kind !== 'address') return
+    for (const address of link.addresses.slice()) link.removeAddress(address)
+    for (const each of played) each.mayFail ||= diesWithAddress(w, soaked, each, host)
+  })
+  w.clock.at(at + lastsMs, () => {
+    if (kind === 'device') link.up()
+    if (kind === 'mtu') link.setMtu(mtu)
+    if (kind !== 'address') return
+    const end = (host === 'client' ? 1 : 2) + ADDRESSES_BETWEEN * (1 + Math.floor(at % 7))
+    link.addAddress(addressOn(path + 1, end, soaked.family))
+  })
+}
+
+/** Where no other subflow stands, only a client can come again from its next address; in plain TCP nobody can. */
+function diesWithAddress(w: World, soaked: SoakWorld, each: Played, host: string): boolean {
+  if (!isExcused(w, soaked, each)) return false
+  const { client, server } = each
+  if (client.error !== null || server.error !== null) return false
+  const ends = [client.connection, server.connection]
+  const isStanding = ends.every((end) => end?.mode === 'mptcp' && end.state === 'M_ESTAB')
+  return host !== 'client' || !isStanding || soaked.server.allowJoinInitialAddress === false
+}
+
 /** Whether a path is, by now, cut for good; one way is enough, since what is not acknowledged is lost. */
 function isGone(w: World, { cuts }: SoakWorld, index: number): boolean {
   return cuts.some(
@@ -145,16 +189,22 @@ function isExcused(w: World, soaked: SoakWorld, { client, server }: Played): boo
     new Set(
       (app.connection?.subflows ?? [])
         .filter((each) => each.tcb.state === 'ESTABLISHED' && !isGone(w, soaked, each.path.link))
+        .filter((each) => owns(w, app === client ? 'a' : 'b', each.path))
         .map((each) => each[localPort]),
     )
   const known = stands(server, 'remotePort')
   return ![...stands(client, 'localPort')].some((port) => known.has(port))
 }
 
+/** Whether the address that a subflow comes from is still its host's. */
+function owns(w: World, end: 'a' | 'b', { link, address }: LocalPath): boolean {
+  return w.paths[link]![end].addresses.includes(formatAddress(address))
+}
+
 /** A server that keeps nothing of a SYN resets what comes before the ACK that brings its cookie back. */
-function losesCookies({ paths, server, cuts }: SoakWorld): boolean {
+function losesCookies({ paths, server, cuts, changes }: SoakWorld): boolean {
   const { loss, reorder, corrupt, truncate } = paths[0]!
-  const isPerfect = !loss && !reorder && !corrupt && !truncate && cuts.length === 0
+  const isPerfect = !loss && !reorder && !corrupt && !truncate && cuts.length + changes.length === 0
   return server.synCookies === 2 && !isPerfect
 }
 
@@ -185,15 +235,18 @@ function begin(
     if (accepting.began) server.close(fd)
     else accepting.begin(fd)
   })
-  w.clock.at(transfer.at, () => {
-    const fd = client.socket(kind, C.SOCK_STREAM, protocol)
-    client.connect(fd, { address: addressOn(1, 2, family), port })
-    connecting.begin(fd)
-  })
   const mayFail =
     [transfer.client, transfer.server].some((end) => end.abortsAfterMs !== undefined) ||
     losesCookies(soaked)
-  return { port, listener, client: connecting, server: accepting, mayFail }
+  const begun = { port, listener, client: connecting, server: accepting, mayFail }
+  w.clock.at(transfer.at, () => {
+    const fd = client.socket(kind, C.SOCK_STREAM, protocol)
+    const result = client.connect(fd, { address: addressOn(1, 2, family), port })
+    connecting.begin(fd, result === -E.EINPROGRESS ? 0 : result)
+    // A host that has no address at all reaches nobody.
+    begun.mayFail ||= w.paths.every(({ a }) => a.addresses.length === 0)
+  })
+  return begun
 }
 
 function must(result: number): void {

@@ -26,6 +26,16 @@ export interface SoakCut {
   direction?: 'a-to-b' | 'b-to-a'
 }
 
+/** A host's own end of a path changes: another address, its device down, or a smaller MTU; and back. */
+export interface SoakChange {
+  at: number
+  /** Milliseconds until the new address is there, the device up again, or the MTU what it was. */
+  lastsMs: number
+  path: number
+  host: 'client' | 'server'
+  kind: 'address' | 'device' | 'mtu'
+}
+
 /** Reads `bytes` at most every `everyMs` milliseconds, in place of all that is there whenever it comes. */
 export interface SlowReader {
   bytes: number
@@ -59,6 +69,7 @@ export interface SoakWorld {
   server: StackSpec
   transfers: SoakTransfer[]
   cuts: SoakCut[]
+  changes: SoakChange[]
 }
 
 export type CoreChoice = 'wasm' | 'js' | 'drawn'
@@ -103,9 +114,12 @@ class Draw {
     const cuts = Array.from({ length: this.#oneOf(0, 0, 1, 1, 2, 3) }, () =>
       this.#cut(paths.length),
     )
+    const changes = Array.from({ length: this.#oneOf(0, 0, 0, 1, 2) }, () =>
+      this.#change(paths.length),
+    )
     // Whatever the cores, the rest of the world is what the seed says.
     if (core !== 'drawn') client.core = server.core = core
-    return { seed, family: this.#oneOf(4, 4, 6), paths, client, server, transfers, cuts }
+    return { seed, family: this.#oneOf(4, 4, 6), paths, client, server, transfers, cuts, changes }
   }
 
   #path(): SoakPath {
@@ -141,6 +155,18 @@ class Draw {
       lastsMs: isForGood ? null : lastsMs,
       path,
       ...(this.#happens(0.3) ? { direction: this.#oneOf('a-to-b', 'b-to-a') } : {}),
+    }
+  }
+
+  #change(paths: number): SoakChange {
+    const path = this.#random.below(paths)
+    return {
+      at: this.#between(0, 6000),
+      lastsMs: this.#oneOf(0, this.#between(1, 1000), this.#between(1, 10_000)),
+      path,
+      // The first address of the server is the one that is connected to.
+      host: path > 0 && this.#happens(0.4) ? 'server' : 'client',
+      kind: this.#oneOf('address', 'address', 'device', 'mtu'),
     }
   }
 

@@ -35,6 +35,7 @@ function* smallerThan(world: SoakWorld): Generator<SoakWorld> {
   }
   if (paths.length > 1) for (const i of paths.keys()) yield withoutPath(world, i)
   for (const i of cuts.keys()) yield { ...world, cuts: without(cuts, i) }
+  for (const i of world.changes.keys()) yield { ...world, changes: without(world.changes, i) }
   for (const [i, transfer] of transfers.entries()) {
     const put = (change: object): SoakWorld => ({
       ...world,
@@ -76,13 +77,17 @@ function without<T>(list: readonly T[], index: number): T[] {
   return list.filter((_each, i) => i !== index)
 }
 
-/** The cuts of the paths behind it move up; those of it are gone. */
+/** What befalls the paths behind it moves up; what befalls it is gone. */
 function withoutPath(world: SoakWorld, index: number): SoakWorld {
   const cuts = world.cuts.flatMap((cut) => {
     if (cut.path === null || cut.path < index) return [cut]
     return cut.path === index ? [] : [{ ...cut, path: cut.path - 1 }]
   })
-  return { ...world, paths: without(world.paths, index), cuts }
+  const changes = world.changes.flatMap((change) => {
+    if (change.path < index) return [change]
+    return change.path === index ? [] : [{ ...change, path: change.path - 1 }]
+  })
+  return { ...world, paths: without(world.paths, index), cuts, changes }
 }
 
 /** What a problem begins with: `wrong byte`, `error ECONNRESET` … */

@@ -62,7 +62,7 @@ export interface WorldOptions {
 }
 
 /** What a host owns on a path; paths count from 1, and the client is host 1. */
-export function addressOn(path: number, host: 1 | 2, family: 4 | 6 = 4): string {
+export function addressOn(path: number, host: number, family: 4 | 6 = 4): string {
   return family === 4 ? `10.0.${path}.${host}` : `fd00:${path}::${host}`
 }
 

@@ -50,8 +50,15 @@ export class PathPolicy {
 
   /** Errors: ERR_INVALID_ARG_VALUE, EINVAL. */
   constructor(paths: 'auto' | readonly (RawPath | string)[]) {
-    if (paths !== 'auto' && (!Array.isArray(paths) || paths.length === 0)) {
+    if (paths === undefined || (Array.isArray(paths) && paths.length === 0)) {
       throw codedError('ERR_INVALID_ARG_VALUE', "raw links need a path: 'auto', or a list of them")
+    }
+    if (paths !== 'auto' && !Array.isArray(paths)) {
+      const given = typeof paths === 'string' ? `'${paths}'` : typeof paths
+      throw codedError(
+        'ERR_INVALID_ARG_VALUE',
+        `raw links: paths must be 'auto' or a list, not ${given}`,
+      )
     }
     const list = (paths === 'auto' ? ['*'] : paths).map(
       (each): RawPath =>
