@@ -12,7 +12,7 @@ const MAX_RANGES = 256
 /** Between the first questions to a stale subflow, and at most: later, and while data waits that none carries. */
 const STALE_PROBE_MS = 250
 const MAX_STALE_PROBE_MS = 60_000
-const MAX_STRANDED_PROBE_MS = 3000
+const MAX_STRANDED_PROBE_MS = 1500
 
 /** Everything that `subflow` was given and the peer has not DATA_ACKed. */
 export function reinjectAll(connection: Connection, subflow: Subflow): void {
