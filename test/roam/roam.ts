@@ -159,14 +159,18 @@ async function transfer(
 
   const begins: number[] = []
   const start = performance.now()
+  // What stops all is followed by nothing else for as long as the transfer may take to go on.
+  let quietUntil = 0
   for (const each of steps) {
-    await sleepUntil(start + each.at * seconds * 1000)
-    begins.push(performance.timeOrigin + performance.now())
+    await sleepUntil(Math.max(start + each.at * seconds * 1000, quietUntil))
+    const began = performance.now()
+    begins.push(performance.timeOrigin + began)
     await each.begin(net, ours)
-    await sleepUntil(start + (each.at + each.lasts) * seconds * 1000)
+    await sleepUntil(began + each.lasts * seconds * 1000)
     await each.end(net, ours)
+    if (each.stopsAll) quietUntil = performance.now() + GRACE_MS
   }
-  await sleepUntil(start + seconds * 1000)
+  await sleepUntil(Math.max(start + seconds * 1000, quietUntil))
   sender.write('stop\n')
   const problems = await endOf(ours, other, sender, receiver)
   const gaps = await gapsOf(receiver)
