@@ -517,3 +517,39 @@ describe.each(BACKENDS)('a stack that closes, %s core', (core) => {
     finishBsd(w)
   })
 })
+
+describe('a link-local address', () => {
+  const paths = [{ delay: 5 }, { delay: 5 }].map((shape, i) => ({
+    ...shape,
+    a: { host: 'client', addresses: [`fe80::${i}1`] },
+    b: { host: 'server', addresses: [`fe80::${i}2`] },
+  }))
+
+  it.each([
+    ['fe80::2%p1', 'fe80::1'],
+    ['fe80::12%p2', 'fe80::11'],
+  ])('%s is reached by the link of its zone, from %s', (address, from) => {
+    const w = bsdWorld({ paths })
+    listen(w.b)
+    const fd = mptcpSocket(w.a)
+    expect(named(w.a.connect(fd, { address, port: PORT }))).toBe('EINPROGRESS')
+    until(w, 'connected', () => (w.a.poll(fd) & C.POLLOUT) !== 0)
+    expect(w.a.getsockname(fd)?.address).toBe(from)
+    finishBsd(w)
+  })
+
+  it.each(['fe80::2', 'fe80::2%p3', 'fe80::2%', '10.0.1.2%p1'])('%s is refused', (address) => {
+    const w = bsdWorld({ paths })
+    const fd = mptcpSocket(w.a)
+    expect(named(w.a.connect(fd, { address, port: PORT }))).toBe('EINVAL')
+    finishBsd(w)
+  })
+
+  it('is bound on the link of its zone, and on no other', () => {
+    const w = bsdWorld({ paths })
+    const [one, two] = [mptcpSocket(w.a), mptcpSocket(w.a)]
+    expect(named(w.a.bind(one, { address: 'fe80::1%p2', port: 5 }))).toBe('EADDRNOTAVAIL')
+    expect(w.a.bind(two, { address: 'fe80::1%p1', port: 5 })).toBe(0)
+    finishBsd(w)
+  })
+})

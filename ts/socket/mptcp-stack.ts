@@ -8,15 +8,16 @@ import { type OptionKinds, wrongOption } from '../option-kinds.js'
 import { checkNames, type MptcpStackOptions, optionError } from '../stack/config.js'
 import type { MptcpPathControl } from '../stack/path-control.js'
 import { Stack } from '../stack/stack.js'
-import { formatAddress, parseAddress } from '../wire/address.js'
+import { formatAddress } from '../wire/address.js'
 import { MptcpBsd } from './bsd.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { MptcpServer } from './mptcp-server.js'
 import { MptcpSocket, socketError } from './mptcp-socket.js'
+import { isAddressText } from './scoped-address.js'
 import { closedError, StackMembers } from './stack-members.js'
 
 export interface MptcpConnectOptions {
-  /** IP address, or a name for the host's resolver. */
+  /** IP address, link-local ones with the name of their link (`fe80::1%eth0`), or a name for the host's resolver. */
   host: string
   port: number
   /** One of the stack's addresses: the path of the initial subflow. Default: the first that fits. */
@@ -113,7 +114,7 @@ export class MptcpStack {
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw optionError(`port must be from 1 to 65535, not ${port}`)
     }
-    if (localAddress !== undefined && parseAddress(localAddress) === null) {
+    if (localAddress !== undefined && !isAddressText(localAddress)) {
       throw optionError(`localAddress '${localAddress}' is not an IP address`)
     }
     const socket = new MptcpSocket(this.bsd, -1, false)
@@ -144,7 +145,7 @@ export class MptcpStack {
       }
       if (result !== -E.EINPROGRESS) socket.destroy(socketError(-result, socket))
     }
-    if (parseAddress(host) !== null) queueMicrotask(() => start(host))
+    if (isAddressText(host)) queueMicrotask(() => start(host))
     else {
       lookup(host).then(
         ({ address }) => start(address),

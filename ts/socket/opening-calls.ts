@@ -17,6 +17,7 @@ import {
   type MptcpSocketAddress,
   takeError,
 } from './descriptors.js'
+import { isLinkLocal, localFor, parseScoped } from './scoped-address.js'
 import { write } from './send.js'
 
 const MAX_BACKLOG = 4096
@@ -24,11 +25,16 @@ const MAX_BACKLOG = 4096
 export function bind(stack: Stack, socket: BsdSocket, address: MptcpSocketAddress): number {
   if (socket.state !== 'new' || socket.localPort !== 0) return -E.EINVAL
   const any = address.address === '' || address.address === '0.0.0.0' || address.address === '::'
-  const local = any ? null : parseAddress(address.address)
+  const scoped = any ? null : parseScoped(stack, address.address)
+  const local = scoped?.address ?? null
   if (!any) {
-    if (local === null) return -E.EINVAL
+    if (scoped === null || local === null) return -E.EINVAL
     if (!fits(socket, local)) return -E.EAFNOSUPPORT
-    const ours = stack.paths.some((path) => formatAddress(path.address) === formatAddress(local))
+    const ours = stack.paths.some(
+      (path) =>
+        formatAddress(path.address) === formatAddress(local) &&
+        (scoped.link === null || path.link === scoped.link),
+    )
     if (!ours && !socket.settings.foreignAddress) return -E.EADDRNOTAVAIL
   }
   if (!Number.isInteger(address.port) || address.port < 0 || address.port > 65_535) {
@@ -148,21 +154,25 @@ function open(
   if (socket.state === 'connected') return -E.EISCONN
   if (socket.state === 'listening') return -E.EOPNOTSUPP
   if (socket.state === 'failed') return takeError(socket) || -E.ECONNABORTED
-  const remote = parseAddress(address.address)
-  if (remote === null || !(address.port > 0 && address.port <= 65_535)) return -E.EINVAL
+  const scoped = parseScoped(stack, address.address)
+  if (scoped === null || !(address.port > 0 && address.port <= 65_535)) return -E.EINVAL
+  const remote = scoped.address
   if (!fits(socket, remote)) return -E.EAFNOSUPPORT
+  const local = socket.local ?? (isLinkLocal(remote) ? localFor(stack, scoped.link) : null)
+  // As Linux: a link-local address of several links is of none.
+  if (local === null && isLinkLocal(remote)) return -E.EINVAL
   if (!stack.paths.some((path) => path.address.family === remote.family)) {
     return -E.ENETUNREACH
   }
   const localPort = socket.localPort !== 0 ? socket.localPort : portToConnect(stack, socket)
-  if (localPort !== 0 && isTaken(stack, socket, localPort, remote, address.port)) {
+  if (localPort !== 0 && isTaken(stack, local, localPort, remote, address.port)) {
     return -E.EADDRNOTAVAIL
   }
   const connection = stack.calls.connect(
     remote,
     address.port,
     {
-      local: socket.local,
+      local,
       localPort,
       plain: socket.protocol === C.IPPROTO_TCP,
       settings: socket.settings.tcp,
@@ -185,7 +195,7 @@ function open(
 /** Whether a connection has the four already that this one would have. */
 function isTaken(
   stack: Stack,
-  { local }: BsdSocket,
+  local: IpAddress | null,
   localPort: number,
   remote: IpAddress,
   remotePort: number,
