@@ -39,13 +39,13 @@ describe('blocks', () => {
     ])
   })
 
-  test('an interface has a name, raw IP, and nanoseconds', () => {
+  test('an interface has a name, IP behind four bytes of family, and nanoseconds', () => {
     const { writer, blocks } = recorder()
     expect(writer.addInterface('eth0', 65535)).toBe(0)
     expect(writer.addInterface('wlan0', 0)).toBe(1)
     expect(blocks[1]).toEqual(
       hex(
-        '01000000 28000000 6500 0000 ffff0000 0200 0400 65746830 0900 0100 09000000 00000000 28000000',
+        '01000000 28000000 0000 0000 03000100 0200 0400 65746830 0900 0100 09000000 00000000 28000000',
       ),
     )
     expect(blocks[2]?.length).toBe(44)
@@ -57,8 +57,8 @@ describe('blocks', () => {
     // 2^32 ns is 4294.967296 ms.
     writer.packet(0, 4294.967299, hex('ff 0102030405 ff'), 1, 5, 'out')
     expect(blocks[2]).toEqual(
-      hex(`06000000 34000000 00000000 01000000 03000000 05000000 05000000
-        0102030405 000000 0200 0400 02000000 00000000 34000000`),
+      hex(`06000000 38000000 00000000 01000000 03000000 09000000 09000000
+        02000000 0102030405 000000 0200 0400 02000000 00000000 38000000`),
     )
   })
 
@@ -66,8 +66,8 @@ describe('blocks', () => {
     const { writer, blocks } = recorder()
     writer.addInterface('eth0', 4)
     writer.packet(0, 0, hex('0102030405'), 0, 5, 'in')
-    expect(blocks[2]?.slice(20, 44)).toEqual(
-      hex('04000000 05000000 01020304 0200 0400 01000000 00000000'),
+    expect(blocks[2]?.slice(20, 48)).toEqual(
+      hex('08000000 09000000 02000000 01020304 0200 0400 01000000 00000000'),
     )
   })
 
@@ -86,11 +86,11 @@ describe('blocks', () => {
   })
 })
 
-/** Whether tshark is here. It may be missing on someone's desk, but never in CI. */
-function haveTshark(): boolean {
-  if (spawnSync('tshark', ['--version']).status === 0) return true
-  if (process.env.CI) throw new Error('tshark is missing: CI has to have it')
-  console.warn('SKIPPED: tshark is not installed, so nobody but ourselves reads our captures')
+/** Whether a reader is here. It may be missing on someone's desk, but never in CI. */
+function have(reader: 'tshark' | 'tcpdump'): boolean {
+  if (spawnSync(reader, ['--version']).status === 0) return true
+  if (process.env.CI) throw new Error(`${reader} is missing: CI has to have it`)
+  console.warn(`SKIPPED: ${reader} is not installed, and does not read our captures`)
   return false
 }
 
@@ -99,8 +99,8 @@ interface Told {
   direction: 'in' | 'out'
 }
 
-/** One row a packet: the fields, in order, as tshark prints them. */
-function tshark(packets: Told[], fields: string[]): string[][] {
+/** What a reader prints of a capture with two paths, line by line. */
+function printed(packets: Told[], reader: string, words: string[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'mptcp-pcapng-'))
   try {
     const blocks: Uint8Array[] = []
@@ -112,18 +112,19 @@ function tshark(packets: Told[], fields: string[]): string[][] {
     })
     const file = join(folder, 'test.pcapng')
     writeFileSync(file, Buffer.concat(blocks))
-    const args = ['-r', file, '-n', '-T', 'fields', '-o', 'tcp.check_checksum:TRUE']
-    const run = spawnSync('tshark', [...args, ...fields.flatMap((field) => ['-e', field])], {
-      encoding: 'utf8',
-    })
+    const run = spawnSync(reader, ['-r', file, '-n', ...words], { encoding: 'utf8' })
     expect(run.status, run.stderr).toBe(0)
-    return run.stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.split('\t'))
+    return run.stdout.trimEnd().split('\n')
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+/** One row a packet: the fields, in order, as tshark prints them. */
+function tshark(packets: Told[], fields: string[]): string[][] {
+  const words = ['-T', 'fields', '-o', 'tcp.check_checksum:TRUE']
+  const each = fields.flatMap((field) => ['-e', field])
+  return printed(packets, 'tshark', [...words, ...each]).map((line) => line.split('\t'))
 }
 
 /** A packet with one MPTCP option beside timestamps, checksummed. */
@@ -183,7 +184,22 @@ const FULL_DSS: MptcpOption = {
   checksum: 0xbeef,
 }
 
-describe.runIf(haveTshark())('tshark', () => {
+describe.runIf(have('tcpdump'))('tcpdump', () => {
+  test('reads packets of both families on both interfaces', () => {
+    const lines = printed(
+      [
+        { packet: carrying(MP_CAPABLE_SYN, SYN), direction: 'out' },
+        { packet: carrying(FULL_DSS, ACK, true), direction: 'in' },
+      ],
+      'tcpdump',
+      [],
+    )
+    expect(lines[0]).toMatch(/ IP 192\.0\.2\.1.*mptcp \d+ capable/)
+    expect(lines[1]).toMatch(/ IP6 2001:db8::1.*mptcp \d+ dss/)
+  })
+})
+
+describe.runIf(have('tshark'))('tshark', () => {
   test('reads packets, times, interfaces and directions, and finds every checksum right', () => {
     const packets: Told[] = [
       { packet: carrying(MP_CAPABLE_SYN, SYN), direction: 'out' },
@@ -192,7 +208,7 @@ describe.runIf(haveTshark())('tshark', () => {
     const fields = ['frame.time_epoch', 'frame.interface_name', 'frame.packet_flags_direction']
     const sums = ['tcp.checksum.status', 'ip.checksum.status', 'ip.dsfield.ecn', 'ipv6.tclass.ecn']
     const rows = tshark(packets, [...fields, 'frame.len', ...sums])
-    const [first, second] = packets.map(({ packet }) => String(packet.length))
+    const [first, second] = packets.map(({ packet }) => String(packet.length + 4))
     expect(rows).toEqual([
       // 1 = good; 2 = not checked, which is tshark's default for the IP header.
       ['1763829000.000500000', 'eth0', '0x00000002', first, '1', '2', '2', ''],

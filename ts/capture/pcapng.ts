@@ -6,8 +6,15 @@ const SECTION_HEADER = 0x0a0d0d0a
 const INTERFACE_DESCRIPTION = 1
 const ENHANCED_PACKET = 6
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d
-/** Packets begin with their IP header, version 4 or 6. */
-const LINKTYPE_RAW = 101
+/**
+ * Before each packet stands its family in four bytes. Of the link types for bare IP the one that libpcap, hence tcpdump,
+ * takes of several interfaces: it compares LINKTYPE_RAW with what it has made of the first one's, which differs.
+ */
+const LINKTYPE_NULL = 0
+const FAMILY_BYTES = 4
+const FAMILY_IPV4 = 2
+/** One of three; every reader knows them all. */
+const FAMILY_IPV6 = 30
 
 const OPTION_IF_NAME = 2
 const OPTION_IF_TSRESOL = 9
@@ -42,8 +49,8 @@ export class PcapngWriter {
   addInterface(name: string, snaplen: number): number {
     const text = new TextEncoder().encode(name)
     const { bytes, view } = block(INTERFACE_DESCRIPTION, 8 + 4 + padded(text.length) + 8 + 4)
-    view.setUint16(8, LINKTYPE_RAW, true)
-    view.setUint32(12, snaplen, true)
+    view.setUint16(8, LINKTYPE_NULL, true)
+    view.setUint32(12, snaplen === 0 ? 0 : snaplen + FAMILY_BYTES, true)
     let at = 16
     view.setUint16(at, OPTION_IF_NAME, true)
     view.setUint16(at + 2, text.length, true)
@@ -67,7 +74,8 @@ export class PcapngWriter {
   ): void {
     const snaplen = this.#snaplens[interfaceId]
     if (snaplen === undefined) throw new RangeError(`no pcapng interface ${interfaceId}`)
-    const captured = snaplen === 0 ? length : Math.min(length, snaplen)
+    const kept = snaplen === 0 ? length : Math.min(length, snaplen)
+    const captured = kept + FAMILY_BYTES
     const { bytes: out, view } = block(ENHANCED_PACKET, 20 + padded(captured) + 8 + 4)
     // Nanoseconds since 1970 pass 2^53: the product with 10^6 is made word by word.
     const whole = Math.floor(timestampMs)
@@ -76,8 +84,9 @@ export class PcapngWriter {
     view.setUint32(12, Math.floor(whole / WORD) * 1e6 + Math.floor(low / WORD), true)
     view.setUint32(16, low % WORD, true)
     view.setUint32(20, captured, true)
-    view.setUint32(24, length, true)
-    out.set(bytes.subarray(offset, offset + captured), 28)
+    view.setUint32(24, length + FAMILY_BYTES, true)
+    view.setUint32(28, bytes[offset]! >> 4 === 6 ? FAMILY_IPV6 : FAMILY_IPV4, true)
+    out.set(bytes.subarray(offset, offset + kept), 28 + FAMILY_BYTES)
     const at = 28 + padded(captured)
     view.setUint16(at, OPTION_EPB_FLAGS, true)
     view.setUint16(at + 2, 4, true)
