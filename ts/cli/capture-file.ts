@@ -4,7 +4,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { PcapngWriter } from '../capture/pcapng.js'
 import { captureLink } from '../link/capture.js'
-import type { Link } from '../link/link.js'
+import type { Link, LinkSource } from '../link/link.js'
 import { oneLine, usageError } from './failure.js'
 
 const PIECE_BYTES = 256 * 1024
@@ -35,6 +35,23 @@ export class CaptureFile {
       const timestamp = performance.timeOrigin + performance.now()
       this.#writer.packet(id, timestamp, bytes, offset, length, direction)
     })
+  }
+
+  /** The links that there are, and those that come. */
+  tapAll(source: LinkSource): LinkSource {
+    const tapped = new Map(source.links.map((link) => [link, this.tap(link)]))
+    return {
+      links: [...tapped.values()],
+      watchLinks: ({ added, removed }) =>
+        source.watchLinks({
+          added: (link) => {
+            const tap = this.tap(link)
+            tapped.set(link, tap)
+            added(tap)
+          },
+          removed: (link) => removed(tapped.get(link) ?? link),
+        }),
+    }
   }
 
   close(): void {

@@ -74,7 +74,7 @@ export class RawTransport implements NcTransport {
       capture = options.pcap === undefined ? null : new CaptureFile(options.pcap)
       const file = capture
       const stack = await MptcpStack.open({
-        links: file === null ? links.links : links.links.map((link) => file.tap(link)),
+        links: file === null ? links : file.tapAll(links),
         core: options.core,
         checksum: options.checksum ?? false,
         congestion: options.cc,

@@ -12,10 +12,17 @@ export type Tap = (
 
 /** A link that behaves as `link` does and tells `tap` of every packet. */
 export function captureLink(link: Link, tap: Tap): Link {
+  const { watch, policy } = link
   return {
     name: link.name,
-    addresses: link.addresses,
-    caps: link.caps,
+    get addresses() {
+      return link.addresses
+    },
+    get caps() {
+      return link.caps
+    },
+    ...(policy !== undefined && { policy }),
+    ...(watch !== undefined && { watch: (changed) => watch.call(link, changed) }),
     open(receive: (batch: PacketBatch) => void, staging: Uint8Array): void {
       link.open((batch) => {
         for (let i = 0; i < batch.count; i++) {

@@ -9,7 +9,7 @@ import { codedError } from './errors.js'
 
 export interface RawPath {
   /**
-   * Name of the network device, e.g. `eth0`; or a pattern with `*` and `?`, which also stands for devices that come
+   * Name of the network device, e.g. `eth0`; or 'auto', every one but loopback; or a pattern with `*` and `?`, which also stands for devices that come
    * later; or, with `!` before it, which ones never to use.
    */
   device: string
@@ -60,10 +60,10 @@ export class PathPolicy {
         `raw links: paths must be 'auto' or a list, not ${given}`,
       )
     }
-    const list = (paths === 'auto' ? ['*'] : paths).map(
-      (each): RawPath =>
-        typeof each === 'string' ? { device: each === 'auto' ? '*' : each } : each,
-    )
+    const list = (paths === 'auto' ? ['auto'] : paths).map((each): RawPath => {
+      const path = typeof each === 'string' ? { device: each } : each
+      return path?.device === 'auto' ? { ...path, device: '*' } : path
+    })
     for (const path of list) {
       const wrong = wrongOption(path, PATH_KINDS)
       if (wrong !== null) throw codedError('ERR_INVALID_ARG_VALUE', `raw links: ${wrong}`)
