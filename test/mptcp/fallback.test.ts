@@ -59,3 +59,43 @@ describe.each(BACKENDS)('an infinite mapping, %s core', (core) => {
     expect(c.connection.subflows).toHaveLength(1)
   })
 })
+
+describe.each(BACKENDS)('options that vanish in the middle, %s core', (core) => {
+  /** The peer has said DSS; then its data comes without, as new bytes. */
+  function bare() {
+    const c = established({ core })
+    c.receives({ seq: 1, ack: 1, mptcp: [dss({ ack: 1 })] })
+    c.receives({ seq: 1, ack: 1, data: pattern(1, 100) })
+    expect(c.sendsAll().every((each) => each.mptcp.length === 0)).toBe(true)
+    expect(c.connection.mode).toBe('fallback')
+    return c
+  }
+
+  it('plain TCP, and the data is read once the peer has not said it again', () => {
+    const c = bare()
+    c.after(900)
+    c.reads(0)
+    c.after(200)
+    c.reads(100)
+    c.receives({ seq: 101, ack: 1, data: pattern(101, 50) })
+    c.reads(50)
+  })
+
+  it('a peer that says it again does not know: the subflow is reset, and nothing is read twice', () => {
+    const c = bare()
+    c.after(300)
+    c.receives({ seq: 101, ack: 1, data: pattern(1, 100) })
+    expect(c.sendsAll().at(-1)!.flags).toContain('R')
+    expect(c.connection.error).not.toBeNull()
+    c.reads(0)
+  })
+
+  it("TCP's own repetition is none, and an end is no doubt", () => {
+    const c = bare()
+    c.receives({ seq: 1, ack: 1, data: pattern(1, 100) })
+    c.receives({ flags: 'F.', seq: 101, ack: 1 })
+    c.sendsAll()
+    expect(c.connection.error).toBeNull()
+    c.reads(100)
+  })
+})

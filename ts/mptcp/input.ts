@@ -28,6 +28,7 @@ import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { setMptcpState } from './data-state.js'
+import { beginDoubt, isSaidAgain } from './doubt.js'
 import { fallBack, isStraight } from './fallback.js'
 import { dataOffsetAt } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
@@ -93,6 +94,11 @@ export function subflowSegment(
   if (outcome & ACKED) subflowAcked(context, connection, subflow, segment)
   if (connection.mode === 'mptcp') takeOptions(context, connection, subflow, segment, now)
   if (connection.mode === 'fallback') fallbackArrives(context, connection, subflow)
+  if (outcome & TEXT || segment.payloadLength > 0) {
+    if (isSaidAgain(context, subflow, segment, now)) subflow.resetOwed = RESET_MIDDLEBOX
+  }
+  // The end is none that a peer comes to who still misses a DATA_ACK.
+  if (outcome & FIN_REACHED && subflow.doubt !== null) doubtIsOver(context, connection, subflow)
   passUp(context, connection, subflow, segment, now)
   if (acknowledgedEnd(connection) > sent || receivedEnd(context, connection) > received) {
     connection.dataAckedAt = now
@@ -203,7 +209,14 @@ function becomePlain(
   }
   fallBack(context, connection, subflow, counter)
   fallbackArrives(context, connection, subflow)
-  deliver(context, connection, subflow)
+  if (subflow.sawDss && !subflow.checksumsVoid) beginDoubt(subflow)
+  else deliver(context, connection, subflow)
+}
+
+/** The peer has not said it again: it knows. */
+export function doubtIsOver(context: Context, connection: Connection, subflow: Subflow): void {
+  subflow.doubt = null
+  if (!subflow.tcb.rcv.released && !connection.rcv.released) deliver(context, connection, subflow)
 }
 
 /** Bytes have waited too long for their mapping: a box has taken it, or laid two segments together. */
@@ -255,7 +268,7 @@ function passUp(
 ): void {
   if (subflow.tcb.rcv.released || connection.rcv.released) return
   if (connection.mode === 'undecided' || subflow.resetOwed !== null) return
-  if (hasFailed(subflow)) return
+  if (hasFailed(subflow) || subflow.doubt !== null) return
   const verdict = deliver(context, connection, subflow)
   switch (verdict) {
     case 'DELIVERED':
@@ -290,9 +303,10 @@ function unmapped(
     const first = subflow.sawDss ? 'DssFallback' : 'MPCapableDataFallback'
     const reason = subflow.checksumsVoid ? 'DSSCorruptionFallback' : first
     // Behind others that wait for their mapping, nobody can tell what it is.
-    if (subflow.unmappedDeadline === Number.POSITIVE_INFINITY)
+    if (subflow.unmappedDeadline === Number.POSITIVE_INFINITY) {
       becomePlain(context, connection, subflow, reason)
-    else subflow.resetOwed = RESET_MIDDLEBOX
+      isSaidAgain(context, subflow, segment, now)
+    } else subflow.resetOwed = RESET_MIDDLEBOX
     return
   }
   // Their mapping may still come, with another segment.

@@ -56,6 +56,8 @@ export interface Subflow {
   unmappedDeadline: number
   /** Both sides have said MP_FAIL: what comes before the infinite mapping is taken without checksum. */
   checksumsVoid: boolean
+  /** In plain TCP since the middle: whether the peer knows (doubt.ts); null = it does. */
+  doubt: Doubt | null
   /** The RST carries MP_FASTCLOSE. */
   fastclose: boolean
   /** Payload bytes that left for the first time at the data level. */
@@ -69,6 +71,14 @@ export interface Subflow {
   synDataReceived: number
   /** The reason of the MP_TCPRST that ended it; null = there was none. */
   resetReason: number | null
+}
+
+/** Whether a peer knows that this is plain TCP (doubt.ts). */
+export interface Doubt {
+  /** The beginning of the first data, and where it stands; null while none has come. Bounded: one segment. */
+  first: { readonly bytes: Uint8Array; readonly sequence: number } | null
+  /** When it is over; Infinity while no data has come. */
+  until: number
 }
 
 export interface SubflowOptions {
@@ -118,6 +128,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     failDeadline: Number.POSITIVE_INFINITY,
     unmappedDeadline: Number.POSITIVE_INFINITY,
     checksumsVoid: false,
+    doubt: null,
     fastclose: false,
     dataBytesSent: 0,
     synsSent: 0,

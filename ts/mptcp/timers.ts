@@ -10,7 +10,7 @@ import { RESET_MIDDLEBOX } from '../wire/mptcp-options.js'
 import { abort, isForsaken } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { unmappedForLong } from './input.js'
+import { doubtIsOver, unmappedForLong } from './input.js'
 import { nextThirdAck } from './mp-join.js'
 import { announceDeadline, announceDue } from './path-manager/announcements.js'
 import { probeStale, reinjectOldest, subflowTimedOut } from './reinject.js'
@@ -52,6 +52,7 @@ export function connectionDeadline(connection: Connection): number {
       subflow.staleProbeDeadline,
       subflow.failDeadline,
       subflow.unmappedDeadline,
+      subflow.doubt === null ? Number.POSITIVE_INFINITY : subflow.doubt.until,
     )
   }
   return Math.min(deadline, announceDeadline(connection))
@@ -208,6 +209,8 @@ function fireSubflow(
     subflow.failDeadline = Number.POSITIVE_INFINITY
     subflow.resetOwed = RESET_MIDDLEBOX
   }
+  if (subflow.doubt !== null && subflow.doubt.until <= now)
+    doubtIsOver(context, connection, subflow)
   if (subflow.unmappedDeadline <= now) unmappedForLong(context, connection, subflow)
   if (subflow.staleProbeDeadline <= now) probeStale(context, connection, subflow, now)
   if (subflow.thirdAckDeadline <= now) {
