@@ -6,6 +6,16 @@ import { established, synReceived, synSpec } from '../harness/states.js'
 
 describe.each(BACKENDS)('closing, %s core', (core) => {
   const plain = { core, mptcp: false }
+
+  /** We have closed first, and the peer has answered. */
+  function inTimeWait() {
+    const c = established(plain)
+    c.closes()
+    c.sends({ flags: 'F.' })
+    c.receives({ flags: 'F.', seq: 1, ack: 2 })
+    c.sends({ ack: 2 })
+    return c
+  }
   const stateOf = (c: ReturnType<typeof established>): string | undefined =>
     c.subflow()?.tcb.state ??
     [...c.stack.timeWaits]
@@ -150,11 +160,7 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
   })
 
   it('what is old, or nonsense, in TIME-WAIT is answered seldom, and restarts nothing', () => {
-    const c = established(plain)
-    c.closes()
-    c.sends({ flags: 'F.' })
-    c.receives({ flags: 'F.', seq: 1, ack: 2 })
-    c.sends({ ack: 2 })
+    const c = inTimeWait()
     c.after(50_000)
     c.receives({ flags: 'S.', seq: 2, ack: 2 })
     c.sends({ flags: '.', seq: 2, ack: 2 })
@@ -174,22 +180,14 @@ describe.each(BACKENDS)('closing, %s core', (core) => {
     ['a later sequence number', { seq: 1000, tsval: null }, 'S.'],
     ['an earlier one, and no timestamp', { seq: -1000, tsval: null }, '.'],
   ])('a SYN of the same four with %s in TIME-WAIT', (_what, spec, flags) => {
-    const c = established(plain)
-    c.closes()
-    c.sends({ flags: 'F.' })
-    c.receives({ flags: 'F.', seq: 1, ack: 2 })
-    c.sends({ ack: 2 })
+    const c = inTimeWait()
     c.after(1000)
     c.receives({ flags: 'S', ...synSpec({}), ...spec })
     expect(c.sendsAll().map((said) => said.flags)).toEqual([flags])
   })
 
   it('a RST in TIME-WAIT ends it', () => {
-    const c = established(plain)
-    c.closes()
-    c.sends({ flags: 'F.' })
-    c.receives({ flags: 'F.', seq: 1, ack: 2 })
-    c.sends({ ack: 2 })
+    const c = inTimeWait()
     c.receives({ flags: 'R', seq: 2 })
     expect(stateOf(c)).toBeUndefined()
     expect(c.connection.error).toBeNull()

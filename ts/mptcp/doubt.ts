@@ -15,8 +15,8 @@ export function beginDoubt(subflow: Subflow): void {
   subflow.doubt = { first: null, until: Number.POSITIVE_INFINITY }
 }
 
-/** Data has come in doubt: true = it is the first data again, as if it were new. */
-export function isSaidAgain(
+/** Data has come, perhaps in doubt; keeps the first of it. True = that is said again, as if it were new. */
+export function takeInDoubt(
   { core }: Context,
   { doubt, tcb }: Subflow,
   { sequence, payloadOffset, payloadLength }: Segment,

@@ -28,7 +28,7 @@ import { dsnHigh, dsnLow } from '../wire/seq.js'
 import { type Connection, EVENT_ESTABLISHED, EVENT_SUBFLOWS, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { setMptcpState } from './data-state.js'
-import { beginDoubt, isSaidAgain } from './doubt.js'
+import { beginDoubt, takeInDoubt } from './doubt.js'
 import { fallBack, isStraight } from './fallback.js'
 import { dataOffsetAt } from './mapping.js'
 import { synAckArrived, thirdAckArrived, thirdAckVerdict } from './mp-capable.js'
@@ -94,9 +94,7 @@ export function subflowSegment(
   if (outcome & ACKED) subflowAcked(context, connection, subflow, segment)
   if (connection.mode === 'mptcp') takeOptions(context, connection, subflow, segment, now)
   if (connection.mode === 'fallback') fallbackArrives(context, connection, subflow)
-  if (outcome & TEXT || segment.payloadLength > 0) {
-    if (isSaidAgain(context, subflow, segment, now)) subflow.resetOwed = RESET_MIDDLEBOX
-  }
+  if (takeInDoubt(context, subflow, segment, now)) subflow.resetOwed = RESET_MIDDLEBOX
   // The end is none that a peer comes to who still misses a DATA_ACK.
   if (outcome & FIN_REACHED && subflow.doubt !== null) doubtIsOver(context, connection, subflow)
   passUp(context, connection, subflow, segment, now)
@@ -305,7 +303,7 @@ function unmapped(
     // Behind others that wait for their mapping, nobody can tell what it is.
     if (subflow.unmappedDeadline === Number.POSITIVE_INFINITY) {
       becomePlain(context, connection, subflow, reason)
-      isSaidAgain(context, subflow, segment, now)
+      takeInDoubt(context, subflow, segment, now)
     } else subflow.resetOwed = RESET_MIDDLEBOX
     return
   }

@@ -41,8 +41,8 @@ export class MptcpServer extends EventEmitter {
   }
 
   /**
-   * Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL, ERR_MPTCP_CLOSED) if it cannot. What is no option throws:
-   * ERR_MPTCP_OPTION.
+   * Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL, ERR_MPTCP_CLOSED) if it cannot. What is no
+   * option throws: ERR_MPTCP_OPTION.
    */
   listen(options: MptcpListenOptions, listening?: () => void): this {
     const wrong = wrongOption(options, LISTEN_KINDS)

@@ -164,7 +164,8 @@ export class MptcpStack {
 
   /**
    * Waits for the connections whose sockets are closed: true when all of them have ended on the wire
-   * (TIME-WAIT is not waited for), false after `limitMs`, also if the stack is closed before. What `close` would cut off has then left.
+   * (TIME-WAIT is not waited for), false after `limitMs`, also if the stack is closed before. What `close` would
+   * cut off has then left.
    */
   drained(limitMs: number): Promise<boolean> {
     return new Promise((resolve) => {

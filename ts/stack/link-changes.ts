@@ -11,7 +11,7 @@ import type { Subflow } from '../mptcp/subflow.js'
 import { formatAddress, type IpAddress, parseAddress, sameAddress } from '../wire/address.js'
 import type { Agenda } from './agenda.js'
 import type { MptcpPathControl } from './path-control.js'
-import { LEAST_MSS, makePath, measurePath } from './paths.js'
+import { hasRoom, makePath, measurePath } from './paths.js'
 
 /** What a stack lets change. */
 interface Host {
@@ -108,7 +108,7 @@ export class LinkChanges {
     const { context, links, paths, pathControl } = this.#host
     const link = links[index]
     const known = paths.find((each) => sameAddress(each.address, address))
-    if (known !== undefined || link.caps.mtu - headersOf(address) < LEAST_MSS) {
+    if (known !== undefined || !hasRoom(link, address)) {
       if (known?.link !== index) context.counters.LinkChangeIgnored++
       return
     }
@@ -168,7 +168,7 @@ export class LinkChanges {
     // Those of subflows that a peer has opened may be others: its packets came by this link.
     for (const path of new Set([...paths, ...subflows])) {
       if (path.link !== index) continue
-      if (link.caps.mtu - headersOf(path.address) >= LEAST_MSS) measurePath(path, link)
+      if (hasRoom(link, path.address)) measurePath(path, link)
       else context.counters.LinkChangeIgnored++
     }
     for (const each of here) mtuChanged(each, index)
@@ -197,10 +197,6 @@ export class LinkChanges {
   #tell(event: MptcpLinkEvent): void {
     this.#host.pathControl.link(event)
   }
-}
-
-function headersOf({ family }: IpAddress): number {
-  return family === 4 ? 40 : 60
 }
 
 function owns({ addresses }: Link, address: IpAddress): boolean {

@@ -65,7 +65,8 @@ interface StackParts {
 /**
  * The path management of one stack. Endpoints and limits are those of the default path manager: with
  * another one they are refused, and the commands by token are refused with the default one
- * (ERR_MPTCP_PATH_MANAGER), as in Linux; all are once the stack is closed (ERR_MPTCP_CLOSED). Every error has a `code`; nothing was done then.
+ * (ERR_MPTCP_PATH_MANAGER), as in Linux; all are once the stack is closed (ERR_MPTCP_CLOSED). Every error has a
+ * `code`; nothing was done then.
  */
 export class MptcpPathControl {
   /** @internal */
@@ -138,8 +139,8 @@ export class MptcpPathControl {
   }
 
   /**
-   * Adds an endpoint; connections that stand use it at once, or when the stack has its address. Returns it with its id. Errors:
-   * ERR_MPTCP_OPTION, ERR_MPTCP_ID_TAKEN, ERR_MPTCP_ADDRESS_TAKEN.
+   * Adds an endpoint; connections that stand use it at once, or when the stack has its address. Returns it with its
+   * id. Errors: ERR_MPTCP_OPTION, ERR_MPTCP_ID_TAKEN, ERR_MPTCP_ADDRESS_TAKEN.
    */
   addEndpoint(options: MptcpEndpointOptions): MptcpEndpoint {
     const manager = this.#manager()

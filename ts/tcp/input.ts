@@ -78,8 +78,7 @@ export function segmentArrives(
     return RESET | ACCEPTABLE
   }
   // Fourth check, RFC 5961 §4.2. A SYN again in SYN-RECEIVED is the peer's retransmission.
-  const both = tcb.state === 'SYN-RECEIVED' && offset === 0 && (flags & ACK) !== 0
-  if (flags & SYN && !(both && answersOurSyn(tcb, segment))) {
+  if (flags & SYN && !answersOurSyn(tcb, segment, offset)) {
     free()
     if (tcb.state === 'SYN-RECEIVED' && offset === 0) {
       repeatSynAck(tcb, now)
@@ -271,7 +270,8 @@ function oweLimitedAck(tcb: Tcb, now: number): boolean {
 }
 
 /** Of a simultaneous opening: the peer's SYN again, with the ACK of ours (RFC 9293 §3.5, figure 7). */
-function answersOurSyn(tcb: Tcb, segment: Segment): boolean {
+function answersOurSyn(tcb: Tcb, segment: Segment, offset: number): boolean {
+  if (tcb.state !== 'SYN-RECEIVED' || offset !== 0 || (segment.flags & ACK) === 0) return false
   return segment.payloadLength === 0 && offsetOf(segment.acknowledgment, tcb.iss, tcb.snd.una) === 1
 }
 

@@ -60,23 +60,16 @@ export function deviceNames(): string[] {
  * IPv4 and first global IPv6 address.
  */
 export function chooseAddresses(device: Device, asked: string | undefined): IpAddress[] {
-  if (asked !== undefined) {
-    const address = mustParse(asked)
-    if (!device.addresses.some((own) => sameAddress(own, address))) {
-      const have = device.addresses.map(formatAddress).join(', ') || 'none'
-      throw codedError('EADDRNOTAVAIL', `${device.name} has no address ${asked} (it has: ${have})`)
-    }
-    return [address]
-  }
-  const first = (family: 4 | 6) => device.addresses.find((address) => address.family === family)
-  const chosen = [first(4), first(6)].filter((address) => address !== undefined)
-  if (chosen.length === 0) {
+  const chosen = findAddresses(device, asked === undefined ? null : mustParse(asked), [])
+  if (chosen.length > 0) return chosen
+  if (asked === undefined) {
     throw codedError(
       'EADDRNOTAVAIL',
       `${device.name} has no IPv4 or global IPv6 address, or it is down (see: ip -br addr)`,
     )
   }
-  return chosen
+  const have = device.addresses.map(formatAddress).join(', ') || 'none'
+  throw codedError('EADDRNOTAVAIL', `${device.name} has no address ${asked} (it has: ${have})`)
 }
 
 /**

@@ -149,8 +149,7 @@ export class RawLink implements Link {
           changes.push({ type: 'address-added', address: formatAddress(address) })
         }
       }
-      if (before !== null && !before.isUp && device.isUp) changes.push({ type: 'up' })
-      if (before === null && device.isUp) changes.push({ type: 'up' })
+      if (before?.isUp !== true && device.isUp) changes.push({ type: 'up' })
     }
     for (const change of changes) for (const tell of this.#watchers) tell(change)
   }

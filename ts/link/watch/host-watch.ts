@@ -9,10 +9,7 @@ import { warn } from '../../host/warning.js'
 const SETTLE_MS = 30
 const POLL_MS = 2000
 
-/**
- * Ends with us, even after SIGKILL: the shell reads our pipe, and its end ends the monitor. 'label' needs nothing, but
- * an old `ip` knows only some of the others.
- */
+/** Ends with us, even after SIGKILL: the shell reads our pipe, and its end ends the monitor. */
 const MONITOR = 'ip monitor link address route rule & p=$!; cat; kill $p'
 
 /** What can be seen without `ip`. */
