@@ -48,10 +48,10 @@ const CASES: [string, RegExp][] = [
   ['nc no-such-host.invalid 1 --link kernel', /cannot find the host 'no-such-host.invalid'/],
 ]
 
-describe('wrong use', () => {
-  it.each(CASES)('mptcp %s', (line, expected) => {
+describe.concurrent('wrong use', () => {
+  it.each(CASES)('mptcp %s', async (line, expected) => {
     const words = line.split(' ').filter((word) => word !== '')
-    const { status, stdout, stderr } = mptcp(words)
+    const { status, stdout, stderr } = await mptcp(words)
     expect({ status, stdout, lines: stderr.split('\n').length - 1 }, stderr).toEqual({
       status: 2,
       stdout: '',
@@ -61,21 +61,24 @@ describe('wrong use', () => {
     expect(stderr).toMatch(expected)
   })
 
-  it('a connection that is refused is exit status 1', () => {
-    const { status, stderr } = mptcp(['nc', '127.0.0.1', '1', '--link', 'kernel'])
+  it('a connection that is refused is exit status 1', async () => {
+    const { status, stderr } = await mptcp(['nc', '127.0.0.1', '1', '--link', 'kernel'])
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: 'mptcp: 127.0.0.1 port 1 refused the connection: does anything listen there?\n',
     })
   })
 
-  it.each([['--help'], ['demo --help'], ['nc --help'], ['bench --help']])('%s is none', (line) => {
-    const { status, stdout, stderr } = mptcp(line.split(' '))
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout).toMatch(/^Usage: mptcp/)
-  })
+  it.each([['--help'], ['demo --help'], ['nc --help'], ['bench --help']])(
+    '%s is none',
+    async (line) => {
+      const { status, stdout, stderr } = await mptcp(line.split(' '))
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(stdout).toMatch(/^Usage: mptcp/)
+    },
+  )
 
-  it('--version tells the version of the package', () => {
-    expect(mptcp(['--version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  it('--version tells the version of the package', async () => {
+    expect((await mptcp(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 })

@@ -22,19 +22,25 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function run(...words: string[]): { status: number | null; out: string[]; err: string } {
-  const { status, stdout, stderr } = mptcp(['packetdrill', ...words])
+async function run(
+  ...words: string[]
+): Promise<{ status: number | null; out: string[]; err: string }> {
+  const { status, stdout, stderr } = await mptcp(['packetdrill', ...words])
   const out = stdout.replaceAll(folder, '').trimEnd().split('\n')
   return { status, out, err: stderr.replaceAll(folder, '') }
 }
 
-describe('mptcp packetdrill', () => {
-  it('ends with how many passed, and 0', () => {
-    expect(run(join(folder, 'good'))).toEqual({ status: 0, out: ['2 passed, 0 failed'], err: '' })
+describe.concurrent('mptcp packetdrill', () => {
+  it('ends with how many passed, and 0', async () => {
+    expect(await run(join(folder, 'good'))).toEqual({
+      status: 0,
+      out: ['2 passed, 0 failed'],
+      err: '',
+    })
   })
 
-  it('ends with 1 where one fails, and shows both sides', () => {
-    const { status, out, err } = run(join(folder, 'bad', 'c.pkt'), join(folder, 'good'))
+  it('ends with 1 where one fails, and shows both sides', async () => {
+    const { status, out, err } = await run(join(folder, 'bad', 'c.pkt'), join(folder, 'good'))
     expect(out).toEqual([
       '/bad/c.pkt:2: at 0: listen() returned something else',
       '  expected: 5',
@@ -44,16 +50,16 @@ describe('mptcp packetdrill', () => {
     expect([status, err]).toEqual([1, ''])
   })
 
-  it('ends with 2 where one does not parse, and runs the others', () => {
-    const { status, out, err } = run(join(folder, 'bad'))
+  it('ends with 2 where one does not parse, and runs the others', async () => {
+    const { status, out, err } = await run(join(folder, 'bad'))
     expect(err).toBe("/bad/a.pkt:2:11: unexpected '3', expected '('\n")
     expect(out[0]).toBe('/bad/c.pkt:2: at 0: listen() returned something else')
     expect(out.at(-1)).toBe('1 passed, 2 failed')
     expect(status).toBe(2)
   })
 
-  it('-v prints each event, in the order of the files', () => {
-    const { out } = run('-v', join(folder, 'good', 'b.pkt'), join(folder, 'good', 'a.pkt'))
+  it('-v prints each event, in the order of the files', async () => {
+    const { out } = await run('-v', join(folder, 'good', 'b.pkt'), join(folder, 'good', 'a.pkt'))
     expect(out).toEqual([
       '/good/a.pkt:',
       '  0 line 1: `./defaults.sh',
@@ -68,8 +74,8 @@ describe('mptcp packetdrill', () => {
   it.each([
     ['no/such.pkt', /no\/such\.pkt: no such file or folder/],
     ['empty', /no \.pkt file in .*empty/],
-  ])('refuses %s', (name, problem) => {
-    const { status, err } = run(join(folder, name))
+  ])('refuses %s', async (name, problem) => {
+    const { status, err } = await run(join(folder, name))
     expect(err).toMatch(problem)
     expect(status).toBe(2)
   })

@@ -5,99 +5,78 @@
 
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
+import { parseSync } from 'rolldown/utils'
+import { javaScriptOf } from '../harness/typescript-loader.mjs'
 
 export { resolve } from '../harness/typescript-loader.mjs'
 
 const counted = new URL('../../ts/', import.meta.url).href
-const { SyntaxKind: Kind, factory } = ts
 
 /** One number a block, over all files. */
 let blocks = 0
 
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context)
-  const isCounted = url.startsWith(counted)
-  const { outputText } = ts.transpileModule(await readFile(fileURLToPath(url), 'utf8'), {
-    fileName: fileURLToPath(url),
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-      inlineSourceMap: true,
-    },
-    transformers: isCounted ? { before: [countBlocks] } : {},
-  })
-  // On the first line, so that the lines of the source map stay right. Files do not run in the order in
-  // which they were loaded.
-  const head = isCounted
-    ? `const __blocks = globalThis.mptcpBlocks; globalThis.mptcpBlockCount = Math.max(globalThis.mptcpBlockCount, ${blocks});`
-    : ''
-  return { format: 'module', source: head + outputText, shortCircuit: true }
+  const fileName = fileURLToPath(url)
+  const text = await readFile(fileName, 'utf8')
+  const source = javaScriptOf(
+    fileName,
+    url.startsWith(counted) ? withCounters(fileName, text) : text,
+  )
+  return { format: 'module', source, shortCircuit: true }
 }
 
-const hit = () =>
-  factory.createPostfixIncrement(
-    factory.createElementAccessExpression(factory.createIdentifier('__blocks'), blocks++),
-  )
-const hitStatement = () => factory.createExpressionStatement(hit())
-const counting = (expression) =>
-  factory.createParenthesizedExpression(factory.createComma(hit(), expression))
-const LOGICAL = [Kind.AmpersandAmpersandToken, Kind.BarBarToken, Kind.QuestionQuestionToken]
+/** The same lines: what is put in has no end of line. */
+function withCounters(fileName, text) {
+  const { program, errors } = parseSync(fileName, text)
+  if (errors.length > 0) throw new Error(`${fileName}: ${errors[0].message}`)
+  const insertions = []
+  countBlocks(program, (at, inserted) => insertions.push({ at, inserted }))
+  // Stable: of those at one place, what encloses begins first and ends last.
+  insertions.sort((one, other) => one.at - other.at)
+  let done = 0
+  let result = ''
+  for (const { at, inserted } of insertions) {
+    result += text.slice(done, at) + inserted
+    done = at
+  }
+  // Files do not run in the order in which they were loaded.
+  const head = `const __blocks = globalThis.mptcpBlocks; globalThis.mptcpBlockCount = Math.max(globalThis.mptcpBlockCount, ${blocks}); `
+  return head + result + text.slice(done)
+}
 
-function countBlocks(context) {
-  const visit = (node) => {
-    const seen = ts.visitEachChild(node, visit, context)
-    switch (seen.kind) {
-      case Kind.Block:
-        return factory.updateBlock(seen, [hitStatement(), ...seen.statements])
-      case Kind.CaseClause:
-        return factory.updateCaseClause(seen, seen.expression, [hitStatement(), ...seen.statements])
-      case Kind.DefaultClause:
-        return factory.updateDefaultClause(seen, [hitStatement(), ...seen.statements])
-      case Kind.IfStatement:
-        return factory.updateIfStatement(
-          seen,
-          seen.expression,
-          block(seen.thenStatement),
-          seen.elseStatement === undefined ? undefined : block(seen.elseStatement),
-        )
-      case Kind.ArrowFunction:
-        if (ts.isBlock(seen.body)) return seen
-        return factory.updateArrowFunction(
-          seen,
-          seen.modifiers,
-          seen.typeParameters,
-          seen.parameters,
-          seen.type,
-          seen.equalsGreaterThanToken,
-          counting(seen.body),
-        )
-      case Kind.ConditionalExpression:
-        return factory.updateConditionalExpression(
-          seen,
-          seen.condition,
-          seen.questionToken,
-          counting(seen.whenTrue),
-          seen.colonToken,
-          counting(seen.whenFalse),
-        )
-      case Kind.BinaryExpression:
-        if (!LOGICAL.includes(seen.operatorToken.kind)) return seen
-        return factory.updateBinaryExpression(
-          seen,
-          seen.left,
-          seen.operatorToken,
-          counting(seen.right),
-        )
-      default:
-        return seen
+const hit = () => `__blocks[${blocks++}]++`
+
+/** What is counted of a node, as the names of what it holds: expressions, or statements that may have no braces. */
+const EXPRESSIONS = {
+  ConditionalExpression: ['consequent', 'alternate'],
+  LogicalExpression: ['right'],
+}
+const STATEMENTS = {
+  IfStatement: ['consequent', 'alternate'],
+  ForStatement: ['body'],
+  ForInStatement: ['body'],
+  ForOfStatement: ['body'],
+  WhileStatement: ['body'],
+  DoWhileStatement: ['body'],
+}
+
+function countBlocks(node, insert) {
+  const { type } = node
+  if (type === 'BlockStatement') insert(node.start + 1, `${hit()};`)
+  if (type === 'SwitchCase') insert(node.consequent[0]?.start ?? node.end, `${hit()};`)
+  const expressions =
+    type === 'ArrowFunctionExpression' && node.body.type !== 'BlockStatement'
+      ? ['body']
+      : (EXPRESSIONS[type] ?? [])
+  for (const [name, held] of Object.entries(node)) {
+    const isStatement = STATEMENTS[type]?.includes(name) && held?.type !== 'BlockStatement'
+    for (const child of Array.isArray(held) ? held : [held]) {
+      if (typeof child?.type !== 'string') continue
+      const [open, close] = expressions.includes(name) ? ['(', ')'] : isStatement ? ['{', '}'] : []
+      if (open !== undefined) insert(child.start, `${open}${hit()}${open === '(' ? ',' : ';'}`)
+      countBlocks(child, insert)
+      if (open !== undefined) insert(child.end, close)
     }
   }
-  return (file) => ts.visitNode(file, visit)
-}
-
-/** A branch without braces. */
-function block(statement) {
-  return ts.isBlock(statement) ? statement : factory.createBlock([hitStatement(), statement])
 }

@@ -28,7 +28,9 @@ function fuzz(...options: string[]): Promise<{ status: number | null; output: st
   })
 }
 
-it('nothing falls over what a little fuzzing makes', { timeout: DEADLINE_MS }, async () => {
+it.concurrent('nothing falls over what a little fuzzing makes', {
+  timeout: DEADLINE_MS,
+}, async () => {
   const { status, output } = await fuzz('--executions', '60')
   expect(output).not.toContain('FAILED')
   expect(status, output).toBe(0)
@@ -37,18 +39,18 @@ it('nothing falls over what a little fuzzing makes', { timeout: DEADLINE_MS }, a
   expect(lines).toHaveLength(11)
 })
 
-it('bugs are found: one that throws, told with a small input that fails again, a hang and a growth', {
+it.concurrent('bugs are found: one that throws, told with a small input that fails again, a hang and a growth', {
   timeout: DEADLINE_MS,
 }, async () => {
   const names = ['planted-throw', 'planted-hang', 'planted-growth', 'path-option']
   const targets = names.flatMap((name) => ['--target', name])
-  const { status, output } = await fuzz(...targets, '--executions', '500', '--hang-seconds', '1')
+  const { status, output } = await fuzz(...targets, '--executions', '4000', '--hang-seconds', '1')
   expect(status, output).toBe(1)
   expect(output).toContain('FAILED planted-throw, seed 1, execution')
   expect(output).toMatch(/FAILED planted-hang, .*: never ends\n.*\n.*--input [0-9a-f]{14}\n/)
-  expect(output).toMatch(/FAILED planted-growth, .* MB more are held after 500 executions/)
+  expect(output).toMatch(/FAILED planted-growth, .* MB more are held after 4000 executions/)
   // What stands behind them still runs.
-  expect(output).toMatch(/^path-option +500 /m)
+  expect(output).toMatch(/^path-option +4000 /m)
   const found = /--target planted-throw --input ([0-9a-f]+)$/m.exec(output)?.[1] ?? ''
   // The option that it is about, and nothing else.
   expect(found).toMatch(/^.{4}7.{19}$/)

@@ -30,6 +30,6 @@ export const PLANTED_TARGETS: readonly Target[] = [
     name: 'planted-growth',
     maxBytes: 30,
     seeds,
-    run: () => void kept.push(new Uint8Array(1 << 18)),
+    run: () => void kept.push(new Uint8Array(1 << 15)),
   },
 ]

@@ -5,21 +5,29 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { transformSync } from 'rolldown/utils'
 
+// vitest puts a query behind what it loads anew.
+const isTypeScript = (url) => /\.ts(\?|$)/.test(url)
+
 export async function resolve(specifier, context, next) {
-  const own = specifier.startsWith('.') && context.parentURL?.endsWith('.ts')
+  const own = specifier.startsWith('.') && isTypeScript(context.parentURL ?? '')
   return next(own ? specifier.replace(/\.js$/, '.ts') : specifier, context)
 }
 
 export async function load(url, context, next) {
-  if (!url.endsWith('.ts')) return next(url, context)
+  if (!isTypeScript(url)) return next(url, context)
   const fileName = fileURLToPath(url)
-  const { code, map, errors } = transformSync(fileName, await readFile(fileName, 'utf8'), {
+  const source = javaScriptOf(fileName, await readFile(fileName, 'utf8'))
+  return { format: 'module', source, shortCircuit: true }
+}
+
+/** With its source map. */
+export function javaScriptOf(fileName, text) {
+  const { code, map, errors } = transformSync(fileName, text, {
     target: 'es2022',
     typescript: { onlyRemoveTypeImports: true },
     sourcemap: true,
   })
   if (errors.length > 0) throw new Error(`${fileName}: ${errors[0].message}`)
   const source = Buffer.from(JSON.stringify(map)).toString('base64')
-  const tail = `\n//# sourceMappingURL=data:application/json;base64,${source}\n`
-  return { format: 'module', source: code + tail, shortCircuit: true }
+  return `${code}\n//# sourceMappingURL=data:application/json;base64,${source}\n`
 }

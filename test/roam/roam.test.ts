@@ -12,7 +12,8 @@ describe.skipIf(withoutBed())('a host whose network changes', () => {
     (['kernel', 'ours'] as const).map((peer) => ({ way, peer })),
   )
 
-  it.each(cases)('goes on: $way, $peer at the other end', async ({ way, peer }) => {
+  // They wait more than they work.
+  it.concurrent.each(cases)('goes on: $way, $peer at the other end', async ({ way, peer }) => {
     const { problems, bytes } = await roam({ seconds: 10, way, peer, family: 4 })
     expect(problems).toEqual([])
     expect(bytes).toBeGreaterThan(1_000_000)

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { RealClock } from '../../ts/clock.js'
 import { EmulatedNetwork } from '../../ts/emulator/network.js'
+import type { MptcpSocket } from '../../ts/socket/mptcp-socket.js'
 import { MptcpStack } from '../../ts/socket/mptcp-stack.js'
 import { BACKENDS } from '../contract/cores.js'
 import { WEB_KINDS, webClient, webServer } from '../harness/web.mjs'
@@ -34,9 +35,9 @@ describe.each(BACKENDS)('%s core', (core) => {
     const failed = (error: Error): void => void failures.push(error)
     const web = webServer(kind, failed)
     const listener = server.createServer()
-    let accepted = 0
+    const accepted: MptcpSocket[] = []
     listener.on('connection', (socket) => {
-      accepted++
+      accepted.push(socket)
       socket.on('error', failed)
       web.accept(socket)
     })
@@ -50,7 +51,9 @@ describe.each(BACKENDS)('%s core', (core) => {
     await webClient(kind, connect, BYTES)
     listener.close()
     expect(failures).toEqual([])
-    expect(accepted).toBe(1)
+    expect(accepted).toHaveLength(1)
+    // drained() waits for those that are closed.
+    await Promise.all(accepted.map((socket) => socket.closed || once(socket, 'close')))
     expect(await Promise.all([client, server].map((stack) => stack.drained(DRAINED_MS)))).toEqual([
       true,
       true,

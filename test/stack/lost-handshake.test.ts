@@ -45,7 +45,7 @@ it.each(
     const w = world({ seed: 4, paths, both: { core } })
     let packets = 0
     w.paths[1]!.middlebox((_direction, packet) => (packets++ === index ? null : packet))
-    const { client } = transfer(w, { up: 8_000_000, down: 0 })
+    const { client } = transfer(w, { up: 4_000_000, down: 0 })
     const [first, second] = subflowBytes(client)
     expect(second).toBeGreaterThan(0.3 * first!)
     finish(w)

@@ -77,7 +77,7 @@ describe.each(BACKENDS)('two stacks, %s core', (core) => {
 
   it.each([0, 1])('go on within 3 s over path %i when both were dead for 20 s', (first) => {
     const w = world({ paths: [FAST, SLOW], both: { core }, seed: 5 })
-    const pair = connectPair(w, { up: 8_000_000, down: 0 })
+    const pair = connectPair(w, { up: 4_000_000, down: 0 })
     w.clock.runUntil(500)
     for (const path of w.paths) path.cut()
     w.clock.runUntil(20_500)
