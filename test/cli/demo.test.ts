@@ -29,8 +29,7 @@ async function demo(
   return { status, stderr, report: JSON.parse(stdout) as DemoReport }
 }
 
-// In real time: they wait for their paths, beside each other.
-describe.concurrent('mptcp demo', () => {
+describe('mptcp demo', () => {
   it.each(['wasm', 'js'])('a file crosses both paths whole (core %s)', async (core) => {
     const file = join(folder, 'file')
     const bytes = randomBytes(2_000_000, 11)
@@ -66,7 +65,7 @@ describe.concurrent('mptcp demo', () => {
     expect(report.reinjections).toBeGreaterThan(0)
   })
 
-  it('the seed decides the data', async () => {
+  it.concurrent('the seed decides the data', async () => {
     const sha = async (seed: string): Promise<string> =>
       (await demo(['--size', '100000', '--no-cut', '--seed', seed])).report.sha256Received
     const [one, same, other] = await Promise.all(['1', '1', '2'].map(sha))
@@ -74,7 +73,7 @@ describe.concurrent('mptcp demo', () => {
     expect(other).not.toBe(one)
   })
 
-  it('says a line a second where there is no terminal, and what came of it', async () => {
+  it.concurrent('says a line a second where there is no terminal, and what came of it', async () => {
     const { status, stdout, stderr } = await mptcp([
       'demo',
       '--path',
@@ -92,7 +91,7 @@ describe.concurrent('mptcp demo', () => {
     expect(stdout).not.toContain('\x1b')
   })
 
-  it('--pcap writes an interface for each path and a block for each packet', async () => {
+  it.concurrent('--pcap writes an interface for each path and a block for each packet', async () => {
     const file = join(folder, 'demo.pcapng')
     const { report } = await demo(['--size', '200000', '--no-cut', '--pcap', file])
     const bytes = readFileSync(file)

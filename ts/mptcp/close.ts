@@ -19,6 +19,7 @@ import { awaitsDataFinAck, isDataClosed, setMptcpState } from './data-state.js'
 import { forgetResting, giveBackReceiving, giveBackSending } from './idle.js'
 import { clearMappings } from './mapping.js'
 import { subflowEnded } from './path-manager/events.js'
+import { noteEnd } from './path-manager/retries.js'
 import { dropUnread } from './receive-queue.js'
 import { reinjectAll } from './reinject.js'
 import { releaseSendQueue } from './send-queue.js'
@@ -155,6 +156,7 @@ export function reap(context: Context, connection: Connection, now: number): voi
     if (!isGone(subflow)) continue
     if (subflow.tcb.state === 'TIME-WAIT') context.keepTimeWait(subflow, now)
     error ??= subflow.tcb.error
+    noteEnd(connection, subflow, now)
     subflowGone(context, connection, subflow)
     subflows.splice(i--, 1)
   }

@@ -22,6 +22,7 @@ import {
   type MpFailOption,
   RESET_MIDDLEBOX,
   RESET_MPTCP_ERROR,
+  RESET_TRANSIENT,
 } from '../wire/mptcp-options.js'
 import { ACK, FIN, RST, type Segment, SYN } from '../wire/segment.js'
 import { dsnHigh, dsnLow } from '../wire/seq.js'
@@ -149,14 +150,14 @@ function handshakeDone(
   }
   if (subflow.opener) {
     if (joinSynAckArrived(context, connection, subflow, segment, now)) {
-      subflowOpened(connection, subflow)
+      subflowOpened(connection, subflow, now)
       return true
     }
     subflow.resetOwed = RESET_MPTCP_ERROR
     return false
   }
   subflow.confirmed = true
-  subflowOpened(connection, subflow)
+  subflowOpened(connection, subflow, now)
   // The opener may send only after this ACK (RFC 8684 §3.2).
   oweAckNow(subflow.tcb)
   return true
@@ -249,6 +250,7 @@ function subflowReset(
     if (option.subtype === MP_TCPRST) {
       context.counters.MPRstRx++
       subflow.resetReason = option.reason
+      subflow.resetTransient = (option.flags & RESET_TRANSIENT) !== 0
     } else if (option.subtype === MP_FASTCLOSE) {
       fastcloseArrives(context, connection, option.receiverKey)
     } else if (option.subtype === MP_FAIL) context.counters.MPFailRx++

@@ -8,6 +8,7 @@ import { changePathMss } from '../tcp/window.js'
 import { type IpAddress, sameAddress } from '../wire/address.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
+import { forgetLocal } from './path-manager/retries.js'
 import { subflowTimedOut } from './reinject.js'
 import { isLive } from './subflow.js'
 
@@ -32,6 +33,7 @@ export function addressLost(context: Context, connection: Connection, lost: IpAd
     announcements.splice(i, 1)
     if (!removals.includes(id)) removals.push(id)
   }
+  forgetLocal(connection, lost)
   if (subflows.some(isLive)) connection.lostAddress = false
 }
 

@@ -71,6 +71,8 @@ export interface Subflow {
   synDataReceived: number
   /** The reason of the MP_TCPRST that ended it; null = there was none. */
   resetReason: number | null
+  /** Its flag T: what ended it may pass. */
+  resetTransient: boolean
 }
 
 /** Whether a peer knows that this is plain TCP (doubt.ts). */
@@ -136,6 +138,7 @@ export function createSubflow(options: SubflowOptions): Subflow {
     synDataSent: 0,
     synDataReceived: 0,
     resetReason: null,
+    resetTransient: false,
   }
 }
 

@@ -13,6 +13,8 @@ import type { Context } from './context.js'
 import { doubtIsOver, unmappedForLong } from './input.js'
 import { nextThirdAck } from './mp-join.js'
 import { announceDeadline, announceDue } from './path-manager/announcements.js'
+import { retryDue } from './path-manager/manage.js'
+import { retryDeadline } from './path-manager/retries.js'
 import { probeStale, reinjectOldest, subflowTimedOut } from './reinject.js'
 import { replaceScheduler } from './scheduler/ask.js'
 import { isDataFinDue } from './segment-options.js'
@@ -55,7 +57,7 @@ export function connectionDeadline(connection: Connection): number {
       subflow.doubt === null ? Number.POSITIVE_INFINITY : subflow.doubt.until,
     )
   }
-  return Math.min(deadline, announceDeadline(connection))
+  return Math.min(deadline, announceDeadline(connection), retryDeadline(connection))
 }
 
 /** The timeout of the data level: that of the slowest subflow. */
@@ -186,6 +188,7 @@ export function connectionTimersFire(context: Context, connection: Connection, n
     abort(connection, given)
   }
   announceDue(context, connection, now)
+  retryDue(context, connection, now)
 }
 
 function fireSubflow(

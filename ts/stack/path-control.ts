@@ -26,9 +26,10 @@ import {
   type MptcpPathWatcher,
   userspace,
 } from '../mptcp/path-manager/path-manager.js'
+import { forgetLocal } from '../mptcp/path-manager/retries.js'
 import type { Subflow } from '../mptcp/subflow.js'
 import { type OptionKinds, wrongOption } from '../option-kinds.js'
-import { formatAddress, parseAddress } from '../wire/address.js'
+import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
 import type { Agenda } from './agenda.js'
 import type { MptcpStackOptions, StackConfig } from './config.js'
 
@@ -179,6 +180,7 @@ export class MptcpPathControl {
     const manager = this.#manager()
     if (id === 0) {
       if (address === undefined) throw pathError('OPTION', 'id 0 needs the address beside it')
+      this.#forgetFailures([canonical(address)])
       this.#direct(manager.deletedInitial(canonical(address)))
       return
     }
@@ -186,6 +188,7 @@ export class MptcpPathControl {
     if (endpoint === undefined) throw pathError('NO_ENDPOINT', `there is no endpoint ${id}`)
     manager.table.remove(endpoint)
     this.#unlisten(endpoint)
+    this.#forgetFailures([endpoint.address])
     this.#direct(manager.deleted([endpoint], false))
   }
 
@@ -195,6 +198,7 @@ export class MptcpPathControl {
     const endpoints = manager.table.clear()
     this.#isAutomatic = false
     for (const endpoint of endpoints) this.#unlisten(endpoint)
+    this.#forgetFailures(endpoints.map(({ address }) => address))
     this.#direct(manager.deleted(endpoints, true))
   }
 
@@ -336,6 +340,14 @@ export class MptcpPathControl {
     this.#refuseClosed()
     if (this.#endpoints !== null) return this.#endpoints
     throw pathError('PATH_MANAGER', 'endpoints are for the default path manager')
+  }
+
+  /** What waited to be opened from there is not wanted any more. */
+  #forgetFailures(addresses: readonly string[]): void {
+    for (const connection of this.#parts.context.tokens.values()) {
+      if (connection.pathManager.failures === null) continue
+      for (const address of addresses) forgetLocal(connection, parseAddress(address) as IpAddress)
+    }
   }
 
   #direct(directives: readonly Directive[]): void {

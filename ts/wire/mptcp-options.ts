@@ -12,6 +12,9 @@ export const MP_FASTCLOSE = 7
 export const MP_TCPRST = 8
 
 /** MP_TCPRST reasons, RFC 8684 §3.6. */
+/** Flag T: what it was may pass. */
+export const RESET_TRANSIENT = 1
+/** Reasons. */
 export const RESET_UNSPECIFIED = 0
 export const RESET_MPTCP_ERROR = 1
 export const RESET_NO_RESOURCES = 2

@@ -13,6 +13,7 @@ import { ConnectionView, isOpen } from './connection-view.js'
 import { nearestPath } from './nearest-path.js'
 import type { MptcpLocalAddress, MptcpPathCommand } from './path-manager.js'
 import { managerOf, replaceManager } from './replaced.js'
+import { mustWait } from './retries.js'
 
 /** Ids of one REMOVE_ADDR, as in Linux: more would not fit beside timestamps and a DATA_ACK. */
 const MAX_REMOVED = 8
@@ -178,6 +179,8 @@ function createSubflow(
     if (wrong !== null) return wrong
   }
   const toPort = remotePort === 0 ? connection.remotePort : remotePort
+  const wanted = { ...command, local: formatAddress(path.address), localId, remotePort: toPort }
+  if (mustWait(connection, path.address, remote, wanted, now)) return null
   // The address is back: what would say that it is gone would end this subflow.
   const unsaid = connection.pathManager.removals.indexOf(localId)
   if (unsaid >= 0) connection.pathManager.removals.splice(unsaid, 1)

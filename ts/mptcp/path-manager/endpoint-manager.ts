@@ -1,8 +1,9 @@
 // The default path manager, in the manner of Linux's in-kernel one (6.18): it works on endpoints, which may
 // change while connections live, and within limits. Each endpoint is used once in a connection, until it is
-// taken away; one that failed is not tried again. Deviates: from Linux in that endpoints which nobody
+// taken away; a subflow that ended by what may pass is opened again. Deviates: from Linux in that endpoints which nobody
 // configured act by role (`automatic`).
 
+import { RESET_PROHIBITED } from '../../wire/mptcp-options.js'
 import { type Endpoint, familyOf, sameFamily } from './endpoint.js'
 import {
   closeJoined,
@@ -82,9 +83,10 @@ export class EndpointManager implements MptcpPathManager {
         return []
       case 'announced':
         return this.#announced(connection, use, event)
+      case 'sub-closed':
+        return [...this.#again(connection, use, event), ...this.#work(connection, use)]
       case 'established':
       case 'sub-established':
-      case 'sub-closed':
       case 'announce-echoed':
       case 'announce-failed':
         return this.#work(connection, use)
@@ -157,6 +159,23 @@ export class EndpointManager implements MptcpPathManager {
       }
     }
     return commands
+  }
+
+  /**
+   * A subflow of ours ended by what may pass: there is to be another. The stack gives it its time, ever later.
+   * Deviates: from Linux, which opens it again only when something else happens.
+   */
+  #again(connection: MptcpPathConnection, use: Use, ended: SubflowClosed): MptcpPathCommand[] {
+    const { local, remote, remotePort, remoteId, opener } = ended.subflow
+    if (!connection.established || !opener || !mayPass(ended)) return []
+    if (remoteId === 0 && connection.denyJoinInitial) return []
+    // RFC 8684 §3.4.1: what was announced and could not be reached waits to be announced again.
+    if (remoteId !== 0 && !ended.established) return []
+    const endpoint =
+      this.table.at(local) ??
+      (local === connection.local ? unnamed(local, use.initialId) : undefined)
+    if (endpoint === undefined || this.#isSpared(endpoint, connection)) return []
+    return [createFrom(endpoint, use, { id: remoteId, address: remote, port: remotePort })]
   }
 
   #nextToOpen(connection: MptcpPathConnection, use: Use): Endpoint | undefined {
@@ -378,6 +397,20 @@ export class EndpointManager implements MptcpPathManager {
 interface OwnPath {
   readonly metered: boolean
   readonly down: boolean
+}
+
+type SubflowClosed = Extract<MptcpPathEvent, { type: 'sub-closed' }>
+
+/**
+ * Not in order, nor by a RST that says that what it was lasts (RFC 8684 §3.6). Deviates: a join that was prohibited
+ * is tried again all the same, since Linux says so, for good, where it does not know yet that the connection is
+ * established.
+ */
+function mayPass({ established, error, resetReason, resetTransient }: SubflowClosed): boolean {
+  if (error === null || error === 'EADDRNOTAVAIL') return false
+  return (
+    resetReason === null || resetTransient || (resetReason === RESET_PROHIBITED && !established)
+  )
 }
 
 interface Remote {

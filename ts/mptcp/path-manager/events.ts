@@ -4,6 +4,7 @@
 import type { Connection } from '../connection.js'
 import type { Subflow } from '../subflow.js'
 import { subflowView } from './connection-view.js'
+import { noteOpened } from './retries.js'
 
 /** The initial handshake is done. */
 export function connectionOpened(connection: Connection): void {
@@ -24,7 +25,8 @@ export function fullyEstablished(connection: Connection): void {
 }
 
 /** The handshake of a join is done. */
-export function subflowOpened(connection: Connection, subflow: Subflow): void {
+export function subflowOpened(connection: Connection, subflow: Subflow, now: number): void {
+  noteOpened(connection, subflow, now)
   connection.lostAddress = false
   connection.pathManager.events.push({ type: 'sub-established', subflow: subflowView(subflow) })
 }
@@ -33,7 +35,12 @@ export function subflowOpened(connection: Connection, subflow: Subflow): void {
 export function subflowEnded(connection: Connection, subflow: Subflow): void {
   const { pathManager } = connection
   if (!pathManager.created || pathManager.closed) return
-  const { tcb, resetReason } = subflow
-  const view = subflowView(subflow)
-  pathManager.events.push({ type: 'sub-closed', subflow: view, error: tcb.error, resetReason })
+  pathManager.events.push({
+    type: 'sub-closed',
+    subflow: subflowView(subflow),
+    established: subflow.confirmed,
+    error: subflow.tcb.error,
+    resetReason: subflow.resetReason,
+    resetTransient: subflow.resetTransient,
+  })
 }

@@ -2,6 +2,7 @@
 
 import type { Connection } from '../connection.js'
 import type { Context } from '../context.js'
+import { mayOpenJoin } from '../mp-join.js'
 import { runCommand, sayRemoved } from './commands.js'
 import { ConnectionView } from './connection-view.js'
 import type {
@@ -12,6 +13,7 @@ import type {
   MptcpPathEvent,
 } from './path-manager.js'
 import { managerOf, replaceManager } from './replaced.js'
+import { takeDue } from './retries.js'
 
 /** Bounded: what one answer may ask for; more is not read. */
 const MAX_COMMANDS = 256
@@ -34,6 +36,14 @@ export function managePaths(context: Context, connection: Connection, now: numbe
     for (const command of commands.slice(0, MAX_COMMANDS)) {
       if (!isDone(context, connection, command, now)) context.counters.PathCommandRefused++
     }
+  }
+}
+
+/** Opens the subflows that had to wait, and may still be opened. */
+export function retryDue(context: Context, connection: Connection, now: number): void {
+  for (const command of takeDue(connection, now)) {
+    if (!mayOpenJoin(connection)) continue
+    if (!isDone(context, connection, command, now)) context.counters.PathCommandRefused++
   }
 }
 

@@ -75,14 +75,17 @@ export type MptcpPathEvent =
   | { readonly type: 'removed'; readonly id: number }
   | { readonly type: 'sub-established'; readonly subflow: MptcpPathSubflow }
   /**
-   * Also one that was never established. `error` is ECONNREFUSED, ECONNRESET, ETIMEDOUT … or null where
-   * it ended in order; `resetReason` is the peer's MP_TCPRST reason, or null.
+   * `established`: whether its handshake ever ended. `error` is ECONNREFUSED, ECONNRESET, ETIMEDOUT … or null
+   * where it ended in order; `resetReason` is the peer's MP_TCPRST reason, or null, and
+   * `resetTransient` its flag T: it may pass.
    */
   | {
       readonly type: 'sub-closed'
       readonly subflow: MptcpPathSubflow
+      readonly established: boolean
       readonly error: string | null
       readonly resetReason: number | null
+      readonly resetTransient: boolean
     }
   /** MP_PRIO came. */
   | { readonly type: 'sub-priority'; readonly subflow: MptcpPathSubflow }
@@ -130,7 +133,8 @@ export type MptcpPathCommand =
   /**
    * Opens a subflow with MP_JOIN. `local` left out = the address of ours nearest to `remote`; `localId`
    * left out = the id that the address has, or the next free one; `remotePort` left out or 0 = the
-   * connection's.
+   * connection's. Where one of ours has failed, between the same addresses, it waits for a second since then, and
+   * twice as long after each failure in a row, up to 64 seconds; of several that wait the last is kept.
    */
   | {
       readonly type: 'subflow-create'

@@ -2,7 +2,7 @@
 // been told, what we announced, and the ids that our addresses have.
 
 import type { IpAddress } from '../../wire/address.js'
-import type { MptcpPathEvent } from './path-manager.js'
+import type { MptcpPathCommand, MptcpPathEvent } from './path-manager.js'
 
 /** An ADD_ADDR of ours that waits for its echo. */
 export interface Announcement {
@@ -21,6 +21,23 @@ export interface Announcement {
 export interface LocalId {
   readonly id: number
   readonly address: IpAddress
+}
+
+export type SubflowCreate = Extract<MptcpPathCommand, { type: 'subflow-create' }>
+
+/** Between two addresses a subflow of ours has failed. */
+export interface Failure {
+  readonly local: IpAddress
+  readonly remote: IpAddress
+  readonly remotePort: number
+  /** In a row: a subflow that stood for long was none. */
+  failures: number
+  /** No SYN leaves before. */
+  until: number
+  /** When the last one was established; Infinity = it was not. */
+  openedAt: number
+  /** What is done then; null = nothing. Of several that were asked for, the last. */
+  waiting: SubflowCreate | null
 }
 
 export interface PathManagerState {
@@ -44,6 +61,8 @@ export interface PathManagerState {
   readonly removals: number[]
   /** Ids that commands gave, or the stack where the path manager names none. Bounded likewise. */
   readonly localIds: LocalId[]
+  /** Between which addresses subflows have failed; null = nowhere. */
+  failures: Failure[] | null
 }
 
 export function createPathManagerState(): PathManagerState {
@@ -58,6 +77,7 @@ export function createPathManagerState(): PathManagerState {
     announcements: [],
     removals: [],
     localIds: [],
+    failures: null,
   }
 }
 

@@ -11,6 +11,7 @@ import { echoArrived } from './announcements.js'
 import { subflowView } from './connection-view.js'
 import { fullyEstablished } from './events.js'
 import { noteSaid } from './path-state.js'
+import { forgetRemote } from './retries.js'
 
 /** Bounded: echoes that wait for an ACK of their own, which a flood of ADD_ADDRs could pile up. */
 const MAX_ECHOES = 16
@@ -70,6 +71,7 @@ export function removeAddrArrived(
       continue
     }
     counters.RmAddr++
+    forgetRemote(connection, id)
     for (const subflow of connection.subflows) {
       if (subflow.remoteAddressId !== id || subflow.tcb.state === 'CLOSED') continue
       subflow.resetOwed = -1
