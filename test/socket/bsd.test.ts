@@ -211,7 +211,9 @@ describe('opening a connection', () => {
     expect(w.a.poll(fd)).toBe(0)
     until(w, 'POLLOUT', () => w.a.poll(fd) === C.POLLOUT)
     expect(w.a.getsockopt(fd, C.SOL_SOCKET, C.SO_ERROR)).toBe(0)
-    expect(named(w.a.connect(fd, { address: SERVER, port: PORT }))).toBe('EISCONN')
+    // The first to ask again is told so, as if it had waited.
+    const again = () => named(w.a.connect(fd, { address: SERVER, port: PORT }))
+    expect([again(), again()]).toEqual([named(0), 'EISCONN'])
     expect(w.a.getpeername(fd)).toEqual({ address: SERVER, port: PORT })
     finishBsd(w)
   })

@@ -9,6 +9,7 @@ import { formatAddress } from '../wire/address.js'
 import { ClosingConnections } from './closing-connections.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { type BsdSocket, Descriptors, type MptcpSocketAddress, takeError } from './descriptors.js'
+import { disconnect } from './disconnect.js'
 import type { MptcpMessage } from './message.js'
 import type { MptcpInfoRequest } from './mptcp-info.js'
 import { accept, bind, connect, listen, sendto } from './opening-calls.js'
@@ -70,10 +71,16 @@ export class MptcpBsd {
 
   /**
    * Starts a connection: EINPROGRESS; `poll` says POLLOUT when it stands, SO_ERROR how it ended. With
-   * TCP_FASTOPEN_CONNECT and a cookie 0: the SYN leaves with the first write.
+   * TCP_FASTOPEN_CONNECT and a cookie 0: the SYN leaves with the first write. Again while it is under way: EALREADY;
+   * once it has ended, 0 or how it failed, after which the socket may connect anew. Null (AF_UNSPEC) ends what
+   * there is, at once.
    */
-  connect(fd: number, address: MptcpSocketAddress): number {
-    return this.#withOpen(fd, (socket) => connect(this.#stack, socket, address))
+  connect(fd: number, address: MptcpSocketAddress | null): number {
+    return this.#withOpen(fd, (socket) =>
+      address === null
+        ? disconnect(this.#stack, this.#closing, socket)
+        : connect(this.#stack, this.#closing, socket, address),
+    )
   }
 
   /**
@@ -116,9 +123,12 @@ export class MptcpBsd {
     )
   }
 
-  /** SHUT_WR ends our data (DATA_FIN), SHUT_RD drops what comes. */
+  /**
+   * SHUT_WR ends our data (DATA_FIN), SHUT_RD drops what comes. A socket that is connecting, or (but by SHUT_WR)
+   * listening, becomes a new one.
+   */
   shutdown(fd: number, how: number): number {
-    return this.#with(fd, (socket) => shutdown(this.#stack, socket, how))
+    return this.#with(fd, (socket) => shutdown(this.#stack, this.#closing, socket, how))
   }
 
   /**

@@ -34,12 +34,16 @@ export interface BsdSocket {
   readonly family: number
   readonly protocol: number
   state: BsdState
-  /** Bound address; null = any. */
+  /** Its address; null = any. */
   local: IpAddress | null
   localPort: number
+  /** What bind() has given it, which outlives its connections; null = it was not called. */
+  bound: { readonly local: IpAddress | null; readonly port: number } | null
   /** Where a deferred connect() goes. */
   target: MptcpSocketAddress | null
   connection: Connection | null
+  /** connect() has said that it is connected, or accept() has. */
+  isConnectTold: boolean
   listener: Listener | null
   /** The error that the next call, or SO_ERROR, reports once. */
   error: number
@@ -118,8 +122,10 @@ export class Descriptors {
       state: 'new',
       local: null,
       localPort: 0,
+      bound: null,
       target: null,
       connection: null,
+      isConnectTold: false,
       listener: null,
       error: 0,
       readShut: false,

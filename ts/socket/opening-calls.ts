@@ -10,6 +10,7 @@ import {
   FAST_OPEN_CLIENT_NO_COOKIE,
 } from '../tcp/fast-open.js'
 import { formatAddress, type IpAddress, parseAddress } from '../wire/address.js'
+import type { ClosingConnections } from './closing-connections.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E, type MptcpErrnoName } from './constants.js'
 import {
   type BsdSocket,
@@ -17,6 +18,7 @@ import {
   type MptcpSocketAddress,
   takeError,
 } from './descriptors.js'
+import { failure } from './disconnect.js'
 import { isLinkLocal, localFor, parseScoped } from './scoped-address.js'
 import { write } from './send.js'
 
@@ -41,8 +43,10 @@ export function bind(stack: Stack, socket: BsdSocket, address: MptcpSocketAddres
     return -E.EINVAL
   }
   socket.local = local
-  if (address.port === 0 && socket.settings.bindNoPort) return 0
-  return bindPort(stack, socket, address.port)
+  const noPort = address.port === 0 && socket.settings.bindNoPort
+  const result = noPort ? 0 : bindPort(stack, socket, address.port)
+  if (result === 0) socket.bound = { local, port: socket.localPort }
+  return result
 }
 
 /** 0 = any that is free. */
@@ -97,6 +101,7 @@ export function accept(stack: Stack, sockets: Descriptors, socket: BsdSocket): n
   })
   accepted.connection = connection
   accepted.state = 'connected'
+  accepted.isConnectTold = true
   const initial = connection.subflows[0]
   accepted.local = initial?.path.address ?? socket.local
   accepted.localPort = socket.localPort
@@ -106,8 +111,19 @@ export function accept(stack: Stack, sockets: Descriptors, socket: BsdSocket): n
   return accepted.fd
 }
 
-export function connect(stack: Stack, socket: BsdSocket, address: MptcpSocketAddress): number {
+export function connect(
+  stack: Stack,
+  closing: ClosingConnections,
+  socket: BsdSocket,
+  address: MptcpSocketAddress,
+): number {
   if (socket.state === 'deferred') return -E.EISCONN
+  if (socket.state === 'connected' && !socket.isConnectTold) {
+    // As Linux: the call that finds it connected says so, as if it had waited.
+    socket.isConnectTold = true
+    return socket.connection?.state === 'M_CLOSED' ? failure(stack, closing, socket) : 0
+  }
+  if (socket.state === 'failed') return failure(stack, closing, socket)
   if (!socket.settings.fastOpen.connect || socket.state !== 'new') {
     return open(stack, socket, address)
   }

@@ -12,7 +12,7 @@ export function readiness(stack: Stack, socket: BsdSocket): number {
   if (socket.listener !== null) return socket.listener.ready.length > 0 ? C.POLLIN : 0
   const { connection } = socket
   if (socket.state === 'deferred') return C.POLLOUT
-  if (connection === null) return C.POLLHUP | C.POLLOUT
+  if (connection === null) return C.POLLHUP | C.POLLOUT | (socket.error !== 0 ? C.POLLERR : 0)
   let ready = 0
   if (socket.error !== 0 || hasZeroCopyNews(socket)) ready |= C.POLLERR
   if (connection.state === 'M_CLOSED') {

@@ -1,8 +1,10 @@
 // Writing to a connected socket, and ending a side of it: the flags of send(), and shutdown().
 
 import type { Stack } from '../stack/stack.js'
+import type { ClosingConnections } from './closing-connections.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { type BsdSocket, takeError } from './descriptors.js'
+import { disconnect } from './disconnect.js'
 import { getOption } from './options.js'
 import { hasZeroCopyRoom, noteZeroCopy } from './zero-copy.js'
 
@@ -27,10 +29,17 @@ export function write(stack: Stack, socket: BsdSocket, bytes: Uint8Array, flags:
   return taken === 0 && bytes.length > 0 ? -E.EAGAIN : taken
 }
 
-export function shutdown(stack: Stack, socket: BsdSocket, how: number): number {
-  const { connection } = socket
-  if (connection === null || socket.state !== 'connected') return -E.ENOTCONN
+export function shutdown(
+  stack: Stack,
+  closing: ClosingConnections,
+  socket: BsdSocket,
+  how: number,
+): number {
   if (how !== C.SHUT_RD && how !== C.SHUT_WR && how !== C.SHUT_RDWR) return -E.EINVAL
+  const { connection, state } = socket
+  if (state === 'connecting') return disconnect(stack, closing, socket)
+  if (state === 'listening') return how === C.SHUT_WR ? 0 : disconnect(stack, closing, socket)
+  if (connection === null || state !== 'connected') return -E.ENOTCONN
   if (how !== C.SHUT_RD && !socket.writeShut) {
     socket.writeShut = true
     stack.calls.shutSending(connection)

@@ -4,6 +4,7 @@
 import { MPTCP_ERRNO } from '../../socket/constants.js'
 import type { Host } from '../host/host.js'
 import type { Expression } from '../language/ast.js'
+import { CONSTANTS } from '../language/constants.js'
 import { errnoName } from '../language/errno.js'
 import { numberOf } from './expression.js'
 
@@ -94,3 +95,20 @@ export function atOnce(made: () => Returned): Attempt {
 /** As the socket calls answer. */
 export const EAGAIN = -MPTCP_ERRNO.EAGAIN
 export const EINPROGRESS = -MPTCP_ERRNO.EINPROGRESS
+export const EALREADY = -MPTCP_ERRNO.EALREADY
+
+/** Whether a call that blocks has done so for as long as SO_RCVTIMEO or SO_SNDTIMEO says; 0 = for ever. */
+export function patience(world: CallWorld, descriptor: Descriptor, option: number): () => boolean {
+  const { bsd, clock } = world.host
+  let deadline: number | null = null
+  return () => {
+    const timeoutMs = Number(bsd.getsockopt(descriptor.live, CONSTANTS.SOL_SOCKET, option))
+    if (!(timeoutMs > 0)) return false
+    if (deadline === null) {
+      deadline = clock.now() + timeoutMs
+      // Something has to happen at the deadline, or no one would look.
+      clock.at(deadline, () => {})
+    }
+    return clock.now() >= deadline
+  }
+}

@@ -14,6 +14,7 @@ import {
   EAGAIN,
   EINPROGRESS,
   failed,
+  patience,
   type Returned,
   returned,
   socketOf,
@@ -145,22 +146,6 @@ function receive(world: CallWorld, given: readonly Expression[], reading: Readin
     if (got < least && !ends && waits && !isOver()) return 'blocks'
     const result = returned(got > 0 ? got : count)
     return checkRead(result, target.subarray(0, got), reading, control)
-  }
-}
-
-/** Whether a call that blocks has done so for as long as SO_RCVTIMEO or SO_SNDTIMEO says; 0 = for ever. */
-function patience(world: CallWorld, descriptor: Descriptor, option: number): () => boolean {
-  const { bsd, clock } = world.host
-  let deadline: number | null = null
-  return () => {
-    const timeoutMs = Number(bsd.getsockopt(descriptor.live, SOL_SOCKET, option))
-    if (!(timeoutMs > 0)) return false
-    if (deadline === null) {
-      deadline = clock.now() + timeoutMs
-      // Something has to happen at the deadline, or no one would look.
-      clock.at(deadline, () => {})
-    }
-    return clock.now() >= deadline
   }
 }
 

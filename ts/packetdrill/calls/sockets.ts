@@ -1,5 +1,6 @@
 // Calls that make, name and end sockets.
 
+import type { MptcpSocketAddress } from '../../socket/descriptors.js'
 import { formatAddress } from '../../wire/address.js'
 import type { Expression } from '../language/ast.js'
 import { CONSTANTS } from '../language/constants.js'
@@ -11,16 +12,17 @@ import {
   type CallWorld,
   createDescriptor,
   EAGAIN,
+  EALREADY,
   EINPROGRESS,
   failed,
+  patience,
   type Returned,
   returned,
   socketOf,
 } from './descriptors.js'
-import { isEllipsis, numberOf, socketAddressOf } from './expression.js'
+import { fieldOf, isEllipsis, numberOf, socketAddressOf } from './expression.js'
 
-const { AF_INET, AF_INET6, SOCK_NONBLOCK, IPPROTO_MPTCP, SOL_SOCKET, SO_ERROR, POLLOUT } = CONSTANTS
-const POLLERR_HUP = CONSTANTS.POLLERR | CONSTANTS.POLLHUP
+const { AF_INET, AF_INET6, SOCK_NONBLOCK, IPPROTO_MPTCP, SO_SNDTIMEO } = CONSTANTS
 
 export const SOCKET_CALLS: Readonly<Record<string, CallHandler>> = {
   socket,
@@ -112,31 +114,34 @@ function accept(world: CallWorld, given: readonly Expression[], flags: number): 
 function connect(world: CallWorld, given: readonly Expression[]): Attempt {
   const descriptor = socketOf(world, given)
   if (descriptor === null) return () => failed('EBADF')
-  const { bsd, settings } = world.host
-  const address = given[1]
-  // A family alone stands where a sockaddr should: nothing that a TCP socket connects to.
-  if (address !== undefined && !isEllipsis(address) && address.kind !== 'struct') {
-    return () => failed('EAFNOSUPPORT')
-  }
-  const where =
-    address === undefined || isEllipsis(address)
-      ? { address: formatAddress(settings.remote), port: settings.connectPort }
-      : socketAddressOf(address)
-  let started = false
+  const { bsd } = world.host
+  const wanted = addressToConnect(given[1], world)
+  if (wanted === 'other') return () => failed('EAFNOSUPPORT')
+  const isOver = patience(world, descriptor, SO_SNDTIMEO)
+  let first: number | null = null
   return (): Returned | 'blocks' => {
-    if (!started) {
-      started = true
-      const result = bsd.connect(descriptor.live, where)
-      if (result !== EINPROGRESS) return returned(result)
-      world.connects(where.address, where.port)
-      if (descriptor.nonBlocking) return returned(result)
-      return 'blocks'
-    }
-    const ready = bsd.poll(descriptor.live)
-    if ((ready & POLLERR_HUP) !== 0) {
-      const error = Number(bsd.getsockopt(descriptor.live, SOL_SOCKET, SO_ERROR))
-      return returned(error === 0 ? 0 : -Math.abs(error))
-    }
-    return (ready & POLLOUT) !== 0 ? { value: 0, errno: null } : 'blocks'
+    const result = bsd.connect(descriptor.live, wanted)
+    if (result !== EINPROGRESS && result !== EALREADY) return returned(result)
+    if (result === EINPROGRESS && wanted !== null) world.connects(wanted.address, wanted.port)
+    // One that has waited in vain says how it began.
+    first ??= result
+    return descriptor.nonBlocking || isOver() ? returned(first) : 'blocks'
   }
+}
+
+/** Null = AF_UNSPEC. A family alone stands where a sockaddr should: nothing that a TCP socket connects to. */
+function addressToConnect(
+  address: Expression | undefined,
+  { host: { settings } }: CallWorld,
+): MptcpSocketAddress | null | 'other' {
+  if (address === undefined || isEllipsis(address)) {
+    return { address: formatAddress(settings.remote), port: settings.connectPort }
+  }
+  const family = address.kind === 'struct' ? fieldOf(address, 'sa_family')?.value : address
+  if (family !== undefined && isUnspecified(family)) return null
+  return address.kind === 'struct' ? socketAddressOf(address) : 'other'
+}
+
+function isUnspecified(family: Expression): boolean {
+  return family.kind === 'word' && family.name === 'AF_UNSPEC'
 }
