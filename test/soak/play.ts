@@ -81,7 +81,9 @@ export function play(soaked: SoakWorld, plant: (w: World) => void = () => {}): O
       firstOf(played, bytesOf) ??
       (isOver ? null : `no end: ${stateOf(played)}`) ??
       firstOf(played, (each) => (each.mayFail ? null : endOf(each))) ??
-      firstOf(played, (each) => (each.mayFail ? null : frozen(each, quietFrom(soaked)))) ??
+      firstOf(played, (each) =>
+        each.mayFail || waitsForOthers(soaked, played) ? null : frozen(each, quietFrom(soaked)),
+      ) ??
       held(w, client, server, played)
     return outcome(played, problem)
   } catch (error) {
@@ -170,8 +172,14 @@ function diesWithAddress(w: World, soaked: SoakWorld, each: Played, host: string
   const { client, server } = each
   if (client.error !== null || server.error !== null) return false
   const ends = [client.connection, server.connection]
-  const isStanding = ends.every((end) => end?.mode === 'mptcp' && end.state === 'M_ESTAB')
-  return host !== 'client' || !isStanding || soaked.server.allowJoinInitialAddress === false
+  // Before the other has proved that it has the keys, none may be joined (RFC 8684 §3.1).
+  const isStanding = ends.every(
+    (end) => end?.mode === 'mptcp' && end.state === 'M_ESTAB' && end.fullyEstablished,
+  )
+  // The server cannot hear which of its subflows are gone: one more may be too many.
+  const { allowJoinInitialAddress = true, maxSubflows = Number.POSITIVE_INFINITY } = soaked.server
+  const isFull = (server.connection?.subflows.length ?? 0) >= maxSubflows
+  return host !== 'client' || !isStanding || !allowJoinInitialAddress || isFull
 }
 
 /** Whether a path is, by now, cut for good; one way is enough, since what is not acknowledged is lost. */
@@ -309,6 +317,12 @@ function endOf(each: Played): string | null {
     if (!me.isWhole) return `not whole: the ${name}: ${stateOf([each])}`
   }
   return null
+}
+
+/** Where few may have data at a time, one whose path has died keeps the others from theirs until it is given up. */
+function waitsForOthers({ client, server }: SoakWorld, played: readonly Played[]): boolean {
+  const isNarrow = [client, server].some((end) => end.maxActiveConnections !== undefined)
+  return isNarrow && played.some(({ mayFail }) => mayFail)
 }
 
 /** Nothing was lost, but for a long time nothing went on either. */

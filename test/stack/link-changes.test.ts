@@ -68,6 +68,32 @@ describe.each(BACKENDS)('an address that changes, %s core', (core) => {
     finish(w)
   })
 
+  it('also where no more than one subflow is allowed', () => {
+    const w = world({ paths: [FAST], both: { core }, client: { maxSubflows: 1 } })
+    const pair = connectPair(w, { up: 500_000, down: 0 })
+    w.clock.runUntil(300)
+    w.paths[0]!.a.removeAddress('10.0.1.1')
+    w.paths[0]!.a.addAddress('10.0.1.9')
+    expect(untilMore(w, pair.server, 2000)).toBe(true)
+    runToEnd(w, pair)
+    pair.server.check()
+    finish(w)
+  })
+
+  it('again and again, before the peer has heard of the one before', () => {
+    const w = world({ paths: [FAST], both: { core } })
+    const pair = connectPair(w, { up: 1_000_000, down: 0 })
+    for (const [i, at] of [300, 500, 700, 900, 901, 902].entries()) {
+      w.clock.runUntil(at)
+      w.paths[0]!.a.removeAddress(`10.0.1.${i === 0 ? 1 : 10 + i}`)
+      w.paths[0]!.a.addAddress(`10.0.1.${11 + i}`)
+    }
+    expect(untilMore(w, pair.server, 2000)).toBe(true)
+    runToEnd(w, pair)
+    pair.server.check()
+    finish(w)
+  })
+
   it('make before break: the other path carries on, the peer is told, and the new one joins', () => {
     const w = world({ paths: [FAST, SLOW], both: { core } })
     const pair = connectPair(w, { up: 1_500_000, down: 0 })

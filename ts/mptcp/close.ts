@@ -150,26 +150,26 @@ export function recordOf(subflow: Subflow): SubflowRecord {
 export function reap(context: Context, connection: Connection, now: number): void {
   const { subflows } = connection
   let error: string | null = null
-  const before = subflows.length
+  let haveStood = false
   for (let i = 0; i < subflows.length; i++) {
     const subflow = subflows[i]
     if (!isGone(subflow)) continue
     if (subflow.tcb.state === 'TIME-WAIT') context.keepTimeWait(subflow, now)
     error ??= subflow.tcb.error
+    haveStood ||= subflow.confirmed
     noteEnd(connection, subflow, now)
     subflowGone(context, connection, subflow)
     subflows.splice(i--, 1)
   }
-  if (subflows.length > 0) return
-  settleDataEnds(context, connection)
-  if (isForsaken(connection)) {
-    // What an application does meanwhile changes nothing of how long it waits.
-    if (before === 0) return
+  // What an application does meanwhile, or a join that fails, changes nothing of how long it waits.
+  if (haveStood && isForsaken(connection)) {
     // As Linux: that of a path that died; a reset of all of them is none.
     connection.lostBy = error === 'ECONNRESET' ? null : error
     connection.timers.close = Number.POSITIVE_INFINITY
-    return
   }
+  if (subflows.length > 0) return
+  settleDataEnds(context, connection)
+  if (isForsaken(connection)) return
   if (!isDataClosed(connection.state) && !isComplete(connection)) {
     connection.error ??= error ?? 'ECONNRESET'
   }

@@ -85,7 +85,7 @@ export function subflowSegment(
     return
   }
   if ((outcome & ACCEPTABLE) === 0) return
-  if (subflow.stale && (outcome & ACKED) === 0) staleSubflowHeard(context, subflow)
+  if (subflow.stale && (outcome & ACKED) === 0) staleSubflowHeard(context, subflow, now)
   const sent = acknowledgedEnd(connection)
   const received = receivedEnd(context, connection)
   if (outcome & SYN_ACKED && !handshakeDone(context, connection, subflow, segment, now)) return

@@ -7,12 +7,15 @@ import { MP_JOIN, type MpJoinOption, RESET_PROHIBITED } from '../wire/mptcp-opti
 import type { Segment } from '../wire/segment.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
-import { extraSubflows, type Subflow } from './subflow.js'
+import { type Subflow, subflowRoom } from './subflow.js'
 import { equalBytes } from './token.js'
 
 /** Third ACKs that go out again at even intervals, and the least of these, for round trips of nothing. */
 const EVEN_THIRD_ACKS = 3
 const LEAST_THIRD_ACK_MS = 20
+const MOST_THIRD_ACK_MS = 3000
+/** When the peer has given it up: its SYN/ACK by Linux's tcp_synack_retries, from a second on. */
+const THIRD_ACKS_MS = 63_000
 
 export function mpJoinOf(segment: Segment): MpJoinOption | null {
   for (const option of segment.options.mptcp) if (option.subtype === MP_JOIN) return option
@@ -83,7 +86,7 @@ export function joinRefusal(
     }
     counters.MPJoinPortSynRx++
   }
-  return extraSubflows(connection.subflows) >= context.config.maxSubflows - 1
+  return subflowRoom(connection.subflows, context.config.maxSubflows) === 0
     ? RESET_PROHIBITED
     : null
 }
@@ -158,6 +161,7 @@ export function joinAckVerdict(
  */
 export function nextThirdAck(subflow: Subflow, now: number): number {
   const doublings = Math.max(0, subflow.thirdAckTries - EVEN_THIRD_ACKS)
-  subflow.thirdAckTries++
-  return now + Math.max(LEAST_THIRD_ACK_MS, 2 * subflow.tcb.rtt.srttMs) * 2 ** doublings
+  if (subflow.thirdAckTries++ === 0) subflow.thirdAckUntil = now + THIRD_ACKS_MS
+  const first = Math.max(LEAST_THIRD_ACK_MS, 2 * subflow.tcb.rtt.srttMs)
+  return now + Math.min(first * 2 ** doublings, Math.max(first, MOST_THIRD_ACK_MS))
 }

@@ -26,6 +26,7 @@ import { type Connection, receivedEnd } from './connection.js'
 import type { Context } from './context.js'
 import { fallBack, isStraight } from './fallback.js'
 import { type Announced, addMapping } from './mapping.js'
+import { pathFound } from './path-lost.js'
 import { fullyEstablished } from './path-manager/events.js'
 import { addAddrArrived, prioArrived, removeAddrArrived } from './path-manager/peer-addresses.js'
 import { mappedOffset } from './receive-queue.js'
@@ -107,6 +108,7 @@ export function takeOptions(
     // The fourth ACK: the peer has our HMAC (RFC 8684 §3.2).
     if (segment.options.mptcp.some((option) => option.subtype === DSS)) {
       subflow.confirmed = true
+      pathFound(connection)
       subflow.thirdAckDeadline = Number.POSITIVE_INFINITY
     }
   }

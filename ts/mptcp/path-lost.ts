@@ -19,7 +19,7 @@ import { isLive } from './subflow.js'
 export function addressLost(context: Context, connection: Connection, lost: IpAddress): void {
   if (connection.mode !== 'mptcp') return
   const { subflows, pathManager } = connection
-  const { announcements, removals } = pathManager
+  const { announcements, localIds, removals } = pathManager
   for (const subflow of subflows) {
     if (subflow.tcb.state === 'CLOSED' || !sameAddress(subflow.path.address, lost)) continue
     if (!removals.includes(subflow.localAddressId)) removals.push(subflow.localAddressId)
@@ -33,8 +33,19 @@ export function addressLost(context: Context, connection: Connection, lost: IpAd
     announcements.splice(i, 1)
     if (!removals.includes(id)) removals.push(id)
   }
+  const known = localIds.findIndex((each) => sameAddress(each.address, lost))
+  if (known >= 0) localIds.splice(known, 1)
   forgetLocal(connection, lost)
   if (subflows.some(isLive)) connection.lostAddress = false
+}
+
+/** One more subflow is known to stand: nobody is lost any more, and what backed off meanwhile begins anew. */
+export function pathFound(connection: Connection): void {
+  const { timers } = connection
+  connection.lostAddress = false
+  timers.close = Number.POSITIVE_INFINITY
+  timers.retransmitBackoff = 0
+  timers.dataFinBackoff = 0
 }
 
 /** The link is down: other paths carry what it has. What comes there, and what leaves, is lost. */

@@ -75,7 +75,9 @@ export function deliver(
     }
     if (!mapping.verified && !subflow.checksumsVoid) {
       // Once all is read the peer may send so much; until then the rest of the mapping waits for that.
-      if (mapping.end - mapping.start > connection.rcv.right - readOffset(context, connection)) {
+      const { right, buffer } = connection.rcv
+      const most = Math.max(buffer, right - readOffset(context, connection))
+      if (mapping.end - mapping.start > most) {
         if (end < mapping.end && mapping.end > subflow.tcb.rcv.right) {
           context.counters.DataCsumTooLong++
           verdict = 'MAPPING_TOO_LONG'

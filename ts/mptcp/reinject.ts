@@ -2,7 +2,7 @@
 // order of data offset; those that were DATA_ACKed meanwhile drop out.
 
 import { askForAck } from '../tcp/keep-alive.js'
-import { retransmitNow } from '../tcp/timers.js'
+import { retransmitFromOldest } from '../tcp/timers.js'
 import type { Connection, Reinjection } from './connection.js'
 import type { Context } from './context.js'
 import { canCarryData, isLive, type Subflow } from './subflow.js'
@@ -132,16 +132,19 @@ export function probeStale(
   subflow.staleProbeDeadline = now + probeInterval(connection, subflow)
 }
 
-/** Anything acceptable came on a stale subflow: its path is alive, so its own data goes at once. */
-export function staleSubflowHeard(context: Context, subflow: Subflow): void {
+/**
+ * Anything acceptable came on a stale subflow that acknowledges nothing: its path is alive, so its own data goes at
+ * once. Not at each such answer: a queue that holds one packet would only ever pass the wrong one.
+ */
+export function staleSubflowHeard(context: Context, subflow: Subflow, now: number): void {
   // Nothing of its own can be acknowledged any more: that it is heard is all that can be known.
   if (subflow.tcb.sent.length === 0) {
     subflowRecovered(context, subflow)
     return
   }
-  if (subflow.staleProbeDeadline === Number.POSITIVE_INFINITY) return
-  subflow.staleProbeDeadline = Number.POSITIVE_INFINITY
-  retransmitNow(subflow.tcb)
+  if (now < subflow.repeatsFrom) return
+  subflow.repeatsFrom = now + subflow.tcb.rtt.rtoMs
+  retransmitFromOldest(subflow.tcb, now)
 }
 
 /** It acknowledged something: back in use. */

@@ -31,12 +31,16 @@ export interface Subflow {
   /** When the unconfirmed third ACK goes out again; Infinity = it need not. */
   thirdAckDeadline: number
   thirdAckTries: number
+  /** It is given up then. */
+  thirdAckUntil: number
   /** Taken out of use after a timeout, while others work. */
   stale: boolean
   /** Signs of life asked for since it became so. Bounded: intervals double. */
   staleProbes: number
   /** When a stale subflow is next asked for a sign of life; Infinity = it is not stale. */
   staleProbeDeadline: number
+  /** While it is stale: from when on an answer makes it repeat what it has. */
+  repeatsFrom: number
   readonly mappings: MappingQueue
   /** A DSS was seen on it. */
   sawDss: boolean
@@ -120,9 +124,11 @@ export function createSubflow(options: SubflowOptions): Subflow {
     confirmed: false,
     thirdAckDeadline: Number.POSITIVE_INFINITY,
     thirdAckTries: 0,
+    thirdAckUntil: Number.POSITIVE_INFINITY,
     stale: false,
     staleProbes: 0,
     staleProbeDeadline: Number.POSITIVE_INFINITY,
+    repeatsFrom: 0,
     mappings: createMappingQueue(options.plain),
     sawDss: false,
     pendingOptions: [],
@@ -164,6 +170,11 @@ export function extraSubflows(subflows: readonly Subflow[]): number {
       each.resetOwed === null &&
       (isLive(each) || each.tcb.state.startsWith('SYN')),
   ).length
+}
+
+/** How many more may be opened; where none is left the first may be opened anew, whatever the limit. */
+export function subflowRoom(subflows: readonly Subflow[], limit: number): number {
+  return Math.max(subflows.length === 0 ? 1 : 0, limit - 1 - extraSubflows(subflows))
 }
 
 /** Whether new data may be given to it. */

@@ -3,13 +3,22 @@
 
 import { askForAck } from '../tcp/keep-alive.js'
 import { oweAckNow } from '../tcp/receive.js'
-import { MAX_RTO_MS } from '../tcp/rtt.js'
+import { MAX_RTO_MS, MIN_RTO_MS } from '../tcp/rtt.js'
 import { setState } from '../tcp/state.js'
-import { GIVEN_UP, MAX_RETRIES, nextDeadline, TIMED_OUT, timersFire } from '../tcp/timers.js'
-import { RESET_MIDDLEBOX } from '../wire/mptcp-options.js'
+import {
+  GIVEN_UP,
+  giveUp,
+  MAX_RETRIES,
+  nextDeadline,
+  repeatsForMs,
+  TIMED_OUT,
+  timersFire,
+} from '../tcp/timers.js'
+import { RESET_MIDDLEBOX, RESET_UNSPECIFIED } from '../wire/mptcp-options.js'
 import { abort, isForsaken } from './close.js'
 import type { Connection } from './connection.js'
 import type { Context } from './context.js'
+import { isDataClosed } from './data-state.js'
 import { doubtIsOver, unmappedForLong } from './input.js'
 import { nextThirdAck } from './mp-join.js'
 import { announceDeadline, announceDue } from './path-manager/announcements.js'
@@ -21,14 +30,8 @@ import { isDataFinDue } from './segment-options.js'
 import { isCorked } from './send-queue.js'
 import { canCarryData, isLive, type Subflow } from './subflow.js'
 
-/** How long TCP repeats what nobody acknowledges: Linux's tcp_retries2, 15 timeouts from 200 ms on. */
-const GIVE_UP_MS = 924_600
-/** Linux's TCP_RTO_MIN. */
-const LEAST_TIMEOUT_MS = 200
 /** Doublings of the data-level timers. */
 const MAX_BACKOFF = 6
-/** A join that was never confirmed is given up after this many third ACKs. */
-const MAX_THIRD_ACKS = 10
 /** Data sent again at once when the data level times out. */
 const REINJECT_BYTES = 64 * 1024
 
@@ -64,7 +67,7 @@ export function connectionDeadline(connection: Connection): number {
 function dataTimeout(connection: Connection, backoff: number): number {
   let rto = 0
   for (const subflow of connection.subflows) rto = Math.max(rto, subflow.tcb.rtt.rtoMs)
-  return Math.max(rto, LEAST_TIMEOUT_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
+  return Math.max(rto, MIN_RTO_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
 }
 
 /** Between window probes: as TCP's, they back off for longer than the data level's timeouts. */
@@ -91,7 +94,7 @@ function retransmitTimeout(connection: Connection, backoff: number, now: number)
   for (const subflow of connection.subflows) {
     if (runsRetransmission(subflow)) left = Math.max(left, subflow.tcb.timers.retransmit - now)
   }
-  return (left > 0 ? left : LEAST_TIMEOUT_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
+  return (left > 0 ? left : MIN_RTO_MS) * 2 ** Math.min(backoff, MAX_BACKOFF)
 }
 
 /** Arms and disarms the data level's timers, by the state at the end of a turn. */
@@ -142,18 +145,34 @@ export function armTimers(context: Context, connection: Connection, now: number)
   // A peer that never closes its side, or never DATA_ACKs the rest, may not hold a connection that nobody
   // uses, nor may a dead path that still owes the ACK of a FIN; and one that is used is told when nothing it sent
   // was DATA_ACKed for as long as TCP would repeat it. A DATA_ACK that moves on starts it anew.
-  const lingering = connection.detached && connection.subflows.length > 0
+  const isOver = connection.detached || isDataClosed(connection.state)
+  const lingering = isOver && connection.subflows.length > 0
   const unanswered = live && connection.mode === 'mptcp' && snd.una < snd.nxt
-  if (!lingering && !unanswered && !isForsaken(connection)) timers.close = Number.POSITIVE_INFINITY
-  else if (timers.close === Number.POSITIVE_INFINITY)
-    timers.close = now + patience(context, connection)
+  const waits = lingering || unanswered || isForsaken(connection) || hasOnlyJoins(connection)
+  timers.close = waits
+    ? Math.min(timers.close, now + patience(context, connection))
+    : Number.POSITIVE_INFINITY
+}
+
+/** Nothing is left but joins that nobody answers: one could follow the other for ever. */
+function hasOnlyJoins({ mode, state, subflows }: Connection): boolean {
+  const isOpening = mode === 'mptcp' && state !== 'M_INIT' && subflows.length > 0
+  return isOpening && subflows.every(({ tcb }) => tcb.state === 'SYN-SENT')
+}
+
+/** What is left is the subflows' own end: nobody misses anything. */
+function isAllDelivered({ state, detached, snd }: Connection): boolean {
+  return isDataClosed(state) || (detached && snd.una > snd.fin)
 }
 
 /** What was written is repeated for as long as TCP would, or the user wants to; only then is it given up. */
 function patience({ config }: Context, connection: Connection): number {
-  const { detached, snd, settings } = connection
-  if (isForsaken(connection) || (detached && snd.una > snd.fin)) return config.closeTimeoutMs
-  return settings.userTimeoutMs || Math.max(config.closeTimeoutMs, GIVE_UP_MS)
+  const isLost = isForsaken(connection) || hasOnlyJoins(connection)
+  if (isLost || isAllDelivered(connection)) return config.closeTimeoutMs
+  return (
+    connection.settings.userTimeoutMs ||
+    Math.max(config.closeTimeoutMs, repeatsForMs(config.maxRtoMs))
+  )
 }
 
 /** Fires what is due at `now`. */
@@ -182,8 +201,8 @@ export function connectionTimersFire(context: Context, connection: Connection, n
   }
   if (timers.close <= now) {
     timers.close = Number.POSITIVE_INFINITY
-    const all = connection.detached && snd.una > snd.fin
-    const given = isForsaken(connection) ? connection.lostBy : all ? null : 'ETIMEDOUT'
+    const isNone = isAllDelivered(connection)
+    const given = isForsaken(connection) ? connection.lostBy : isNone ? null : 'ETIMEDOUT'
     if (given === 'ETIMEDOUT') context.counters.TcpExtTCPAbortOnTimeout++
     abort(connection, given)
   }
@@ -217,9 +236,10 @@ function fireSubflow(
   if (subflow.unmappedDeadline <= now) unmappedForLong(context, connection, subflow)
   if (subflow.staleProbeDeadline <= now) probeStale(context, connection, subflow, now)
   if (subflow.thirdAckDeadline <= now) {
-    if (subflow.thirdAckTries >= MAX_THIRD_ACKS) {
+    if (now >= subflow.thirdAckUntil) {
       subflow.thirdAckDeadline = Number.POSITIVE_INFINITY
-      subflow.resetOwed = 0
+      giveUp(tcb)
+      subflow.resetOwed = RESET_UNSPECIFIED
     } else {
       subflow.thirdAckDeadline = nextThirdAck(subflow, now)
       oweAckNow(tcb)
@@ -237,7 +257,9 @@ function probeWindow(context: Context, connection: Connection, now: number): voi
   timers.probeBackoff++
   // Where the window has some room, what fits goes instead (RFC 9293 §3.8.6.2.1, the override timeout).
   if (snd.right > snd.nxt) return
-  const isAnswered = subflows.some(({ tcb }) => tcb.timers.heardAt >= timers.probedAt)
+  const isAnswered = subflows.some(
+    (each) => isLive(each) && each.tcb.timers.heardAt >= timers.probedAt,
+  )
   timers.probesUnanswered = isAnswered ? 0 : timers.probesUnanswered + 1
   if (timers.probesUnanswered > MAX_RETRIES) {
     context.counters.TcpExtTCPAbortOnTimeout++

@@ -3,9 +3,9 @@
 /** RFC 6298 §2.1. */
 const INITIAL_RTO_MS = 1000
 /** Deviates: from RFC 6298 §2.4 (one second), as Linux does; with delayed ACKs of at most 40 ms. */
-const MIN_RTO_MS = 200
-/** RFC 6298 §2.4: at least a minute. */
-export const MAX_RTO_MS = 60_000
+export const MIN_RTO_MS = 200
+/** Linux's TCP_RTO_MAX; RFC 6298 §2.4 wants at least a minute. */
+export const MAX_RTO_MS = 120_000
 /** Clock granularity G. */
 const GRANULARITY_MS = 1
 

@@ -130,6 +130,26 @@ describe.each(BACKENDS)('a subflow that fails, %s core', (core) => {
   })
 })
 
+describe.each(BACKENDS)(
+  'a connection that has nothing but joins which nobody answers, %s core',
+  (core) => {
+    it('is given up after closeTimeoutMs', () => {
+      const stack = { openTimeoutMs: 900_000, closeTimeoutMs: 20_000 }
+      const c = established({ core, role: 'client', links: 2, stack })
+      c.stack.pathControl.addEndpoint({ address: '10.0.2.1', id: 4, subflow: true })
+      c.sends({ flags: 'S', mptcp: JOIN })
+      c.closes()
+      c.sendsAll()
+      c.receives({ flags: 'R', seq: 1 })
+      c.after(19_999)
+      expect(c.connection.state).toBe('M_FIN_WAIT_1')
+      c.after(2)
+      expect([c.connection.state, c.connection.error]).toEqual(['M_CLOSED', 'ETIMEDOUT'])
+      c.sendsAll()
+    })
+  },
+)
+
 describe.each(BACKENDS)('what waits to be opened, %s core', (core) => {
   const gone: [string, (c: Conversation) => void][] = [
     ['its endpoint is deleted', (c) => c.stack.pathControl.deleteEndpoint(4)],

@@ -7,7 +7,7 @@ import type { Connection } from '../connection.js'
 import type { Context } from '../context.js'
 import { mayOpenJoin } from '../mp-join.js'
 import { openSubflow } from '../open.js'
-import { extraSubflows } from '../subflow.js'
+import { subflowRoom } from '../subflow.js'
 import { announceDue, speaker } from './announcements.js'
 import { ConnectionView, isOpen } from './connection-view.js'
 import { nearestPath } from './nearest-path.js'
@@ -150,7 +150,7 @@ function createSubflow(
   if (!mayOpenJoin(connection)) {
     return refusal('NOT_ESTABLISHED', 'the connection is not established, or is being closed')
   }
-  if (extraSubflows(connection.subflows) >= config.maxSubflows - 1) {
+  if (subflowRoom(connection.subflows, config.maxSubflows) === 0) {
     return refusal('LIMIT', `a connection has at most ${config.maxSubflows} subflows`)
   }
   const local = command.local === undefined ? null : parseAddress(command.local)

@@ -204,8 +204,10 @@ export class EndpointManager implements MptcpPathManager {
     return connection.role === role && sameFamily(endpoint.address, connection.remote)
   }
 
-  #room(connection: MptcpPathConnection): number {
-    return Math.max(0, this.#limits.maxSubflows - 1 - connection.extraSubflows)
+  /** One where none is left, whatever the limit: the first, anew. */
+  #room({ subflows, extraSubflows }: MptcpPathConnection): number {
+    const least = subflows.length === 0 ? 1 : 0
+    return Math.max(least, this.#limits.maxSubflows - 1 - extraSubflows)
   }
 
   /**

@@ -52,6 +52,8 @@ export class EndpointTable {
   /** Bounded: one for each id. Those with a port come first, as in Linux. */
   readonly #endpoints: Endpoint[] = []
   #nextId = 1
+  /** After that of the last automatic one. */
+  #nextAutomatic = 1
 
   get all(): readonly Endpoint[] {
     return this.#endpoints
@@ -117,7 +119,10 @@ export class EndpointTable {
   addAutomatic(address: string, backup: boolean): void {
     const both = { subflow: true, signal: true, backup }
     const none = { fullmesh: false, laminar: false, implicit: false }
-    this.#insert({ id: this.#freeId(), address, port: 0, ...both, ...none, automatic: true })
+    // Not one of an address that has just gone: a peer may know that by its id still.
+    const id = this.#freeId(this.#nextAutomatic)
+    this.#nextAutomatic = id + 1
+    this.#insert({ id, address, port: 0, ...both, ...none, automatic: true })
   }
 
   remove(endpoint: Endpoint): void {
@@ -138,9 +143,9 @@ export class EndpointTable {
   }
 
   /** As Linux: the next one above those given so far, then from 1 again. */
-  #freeId(): number {
+  #freeId(from = this.#nextId): number {
     for (let i = 0; i < MAX_ENDPOINT_ID; i++) {
-      const id = ((this.#nextId - 1 + i) % MAX_ENDPOINT_ID) + 1
+      const id = ((from - 1 + i) % MAX_ENDPOINT_ID) + 1
       if (this.byId(id) === undefined) return id
     }
     throw pathError('OPTION', `there are ${MAX_ENDPOINT_ID} endpoints, and no id is left`)

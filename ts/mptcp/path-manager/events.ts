@@ -2,6 +2,7 @@
 // end of the turn.
 
 import type { Connection } from '../connection.js'
+import { pathFound } from '../path-lost.js'
 import type { Subflow } from '../subflow.js'
 import { subflowView } from './connection-view.js'
 import { noteOpened } from './retries.js'
@@ -27,7 +28,8 @@ export function fullyEstablished(connection: Connection): void {
 /** The handshake of a join is done. */
 export function subflowOpened(connection: Connection, subflow: Subflow, now: number): void {
   noteOpened(connection, subflow, now)
-  connection.lostAddress = false
+  // Of one that we have opened, the peer may have heard nothing yet.
+  if (!subflow.opener) pathFound(connection)
   connection.pathManager.events.push({ type: 'sub-established', subflow: subflowView(subflow) })
 }
 
