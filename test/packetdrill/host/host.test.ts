@@ -26,7 +26,8 @@ describe('a sysctl', () => {
 
 it("Linux's defaults are those of the stack that is made", () => {
   const one = host()
-  const { mptcp, ...settings } = one.config
+  const { mptcp, sockets, ...settings } = one.config
+  expect(sockets).toEqual({})
   expect(mptcp).toBe(true)
   expect(one.stack.config).toMatchObject(settings)
   expect(one.stack.config).not.toHaveProperty('mptcp')

@@ -22,7 +22,7 @@ import {
 } from './descriptors.js'
 import { fieldOf, isEllipsis, numberOf, socketAddressOf } from './expression.js'
 
-const { AF_INET, AF_INET6, SOCK_NONBLOCK, IPPROTO_MPTCP, SO_SNDTIMEO } = CONSTANTS
+const { AF_INET, AF_INET6, SOCK_NONBLOCK, IPPROTO_MPTCP, SO_SNDTIMEO, SOL_TCP } = CONSTANTS
 
 export const SOCKET_CALLS: Readonly<Record<string, CallHandler>> = {
   socket,
@@ -69,6 +69,9 @@ function socket(world: CallWorld, given: readonly Expression[]): Attempt {
     if (protocol === IPPROTO_MPTCP && !world.host.config.mptcp) return failed('ENOPROTOOPT')
     const live = world.host.bsd.socket(family, type, protocol)
     if (live < 0) return returned(live)
+    for (const [name, value] of Object.entries(world.host.config.sockets)) {
+      world.host.bsd.setsockopt(live, SOL_TCP, Number(name), value)
+    }
     const made = createDescriptor('socket', live)
     made.nonBlocking = (type & SOCK_NONBLOCK) !== 0
     return { value: live, errno: null, made }

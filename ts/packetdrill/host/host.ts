@@ -44,6 +44,8 @@ export interface HostConfig {
   slowStartAfterIdle: boolean
   /** `net.mptcp.enabled`. */
   mptcp: boolean
+  /** What each new socket begins with: the values of options of SOL_TCP. */
+  sockets: Readonly<Record<number, number>>
 }
 
 export interface HostOptions {
@@ -77,6 +79,7 @@ export class Host {
     maxRtoMs: 120_000,
     slowStartAfterIdle: false,
     mptcp: true,
+    sockets: {},
   }
   readonly #addresses: IpAddress[]
   readonly #core: MptcpBackend
@@ -149,7 +152,7 @@ export class Host {
   }
 
   /** A stack that is made later gets all at once. */
-  #configureStack({ mptcp: _, ...settings }: Partial<HostConfig>): void {
+  #configureStack({ mptcp: _, sockets: _s, ...settings }: Partial<HostConfig>): void {
     this.#stack?.configure(settings)
   }
 
