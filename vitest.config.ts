@@ -8,6 +8,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const KERNEL = [
   'test/interop/**/*.test.ts',
   'test/link/raw.test.ts',
+  'test/link/watch.test.ts',
   'test/cli/nc.test.ts',
   'test/roam/**/*.test.ts',
 ]
