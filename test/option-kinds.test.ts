@@ -128,7 +128,7 @@ describe('of a stack', () => {
   afterAll(async () => (await stack).close())
 
   it.each<[object, RegExp]>([
-    [{ host: '10.0.0.2', port: 7, noDelay: true }, /no option 'noDelay'; there is: host, port/],
+    [{ host: '10.0.0.2', port: 7, nodelay: true }, /no option 'nodelay'; did you mean 'noDelay'\?/],
     [{ host: '10.0.0.2', port: '7' }, /port must be a number, not '7'/],
     [{ host: 5, port: 7 }, /host must be a text, not 5/],
     [{ port: 7 }, /needs a host/],

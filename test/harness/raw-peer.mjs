@@ -75,7 +75,7 @@ try {
     ...(endpoints && { endpoints }),
     ...JSON.parse(values.stack),
   })
-  const server = role === 'server' ? stack.createServer() : null
+  const server = role === 'server' ? stack.createServer({ allowHalfOpen: true }) : null
   const over = async () => {
     server?.close()
     const drained = await stack.drained(DRAIN_MS)
@@ -101,7 +101,12 @@ try {
     server.on('connection', serve)
     server.listen({ port, plain }, () => say('listening', { port, table: raw.guard.table }))
   } else {
-    const socket = stack.connect({ host: values.host, port, plain })
+    const socket = stack.connect({
+      host: values.host,
+      port,
+      plain,
+      allowHalfOpen: true,
+    })
     const refused = (error) => {
       say('error', { code: error.code, message: error.message })
       process.exitCode = 1

@@ -30,7 +30,7 @@ const ours = {
   },
   listen({ port, host, plain }) {
     return new Promise((resolve, reject) => {
-      const server = ours.stack.createServer()
+      const server = ours.stack.createServer({ allowHalfOpen: true })
       ours.servers.push(server)
       server.on('connection', (socket) => serve(socket))
       server.once('error', reject)
@@ -38,7 +38,13 @@ const ours = {
     })
   },
   connect: ({ host, port, local, plain }) =>
-    ours.stack.connect({ host, port, plain, ...(local && { localAddress: local }) }),
+    ours.stack.connect({
+      host,
+      port,
+      plain,
+      allowHalfOpen: true,
+      ...(local && { localAddress: local }),
+    }),
   look: (socket) => ({ info: socket.info, subflows: socket.subflows }),
   counters: () => ({ counters: counted(ours.stack?.counters ?? {}) }),
 

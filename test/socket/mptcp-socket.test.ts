@@ -74,15 +74,22 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
-async function listening(server: MptcpStack, port = PORT): Promise<MptcpServer> {
-  const listener = server.createServer().listen({ port })
+async function listening(
+  server: MptcpStack,
+  options: { port?: number; allowHalfOpen?: boolean } = {},
+): Promise<MptcpServer> {
+  const { port = PORT, ...others } = options
+  const listener = server.createServer(others).listen({ port })
   await within(once(listener, 'listening'), 'listening')
   return listener
 }
 
 /** A connection, both ends. */
-async function connected({ client, server }: Pair): Promise<[MptcpSocket, MptcpSocket]> {
-  const listener = await listening(server)
+async function connected(
+  { client, server }: Pair,
+  options: { allowHalfOpen?: boolean } = {},
+): Promise<[MptcpSocket, MptcpSocket]> {
+  const listener = await listening(server, options)
   const socket = client.connect({ host: HOST, port: PORT })
   const [[accepted]] = await within(
     Promise.all([once(listener, 'connection'), once(socket, 'connect')]),
@@ -175,7 +182,7 @@ describe('a socket', () => {
   })
 
   it('half-closes: what comes after our end is still read', async () => {
-    const [socket, accepted] = await connected(await pair())
+    const [socket, accepted] = await connected(await pair(), { allowHalfOpen: true })
     socket.end('question')
     expect(String(await within(collect(accepted), 'the question'))).toBe('question')
     accepted.end('answer')
@@ -324,7 +331,7 @@ describe('errors and ends', () => {
 
   it('a server closes when its last connection has', async () => {
     const both = await pair()
-    const listener = await listening(both.server)
+    const listener = await listening(both.server, { allowHalfOpen: true })
     const socket = both.client.connect({ host: HOST, port: PORT })
     const [accepted] = (await within(once(listener, 'connection'), 'a connection')) as [MptcpSocket]
     let closes = 0
@@ -372,7 +379,7 @@ describe('the end of a stack', () => {
     async (core) => {
       const both = await pair({ core })
       const [writer] = await connected(both)
-      const listener = await listening(both.server, 8)
+      const listener = await listening(both.server, { port: 8 })
       const idle = both.client.connect({ host: HOST, port: 8 })
       const [held] = (await within(once(listener, 'connection'), 'a connection')) as [MptcpSocket]
       for (const path of both.network.paths) path.cut()

@@ -37,7 +37,7 @@ describe.each(BACKENDS)('%s core', (core) => {
     const listener = server.createServer()
     const accepted: MptcpSocket[] = []
     listener.on('connection', (socket) => {
-      accepted.push(socket)
+      accepted.push(socket as MptcpSocket)
       socket.on('error', failed)
       web.accept(socket)
     })

@@ -126,7 +126,7 @@ export async function runDemo(run: DemoRun): Promise<DemoReport> {
     const received = createHash('sha256')
     let bytesReceived = 0
     const arrival = new Promise<void>((resolve, reject) => {
-      const listening = server.createServer((socket) => {
+      const listening = server.createServer({ allowHalfOpen: true }, (socket) => {
         socket.on('data', (chunk: Buffer) => {
           bytesReceived += chunk.length
           received.update(chunk)
@@ -138,7 +138,7 @@ export async function runDemo(run: DemoRun): Promise<DemoReport> {
       listening.on('error', reject)
       listening.listen({ port: PORT })
     })
-    const socket = client.connect({ host: '10.1.1.1', port: PORT })
+    const socket = client.connect({ host: '10.1.1.1', port: PORT, allowHalfOpen: true })
     const cutter = new Cutter(run.cut ? paths[CUT_PATH]! : null, socket, bytes / 2)
     run.observe?.start({
       bytes,

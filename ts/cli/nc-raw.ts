@@ -109,6 +109,7 @@ export class RawTransport implements NcTransport {
       port,
       localAddress,
       plain: this.#options.plain ?? false,
+      allowHalfOpen: true,
     })
     this.#keep(socket)
     return new Promise((resolve, reject) => {
@@ -172,7 +173,7 @@ export class RawTransport implements NcTransport {
         `${host} is not an address of the paths (${this.#stack.addresses.join(', ')})`,
       )
     }
-    const server = this.#stack.createServer((socket) => {
+    const server = this.#stack.createServer({ allowHalfOpen: true }, (socket) => {
       this.#keep(socket)
       const peer = `${socket.remoteAddress} port ${socket.remotePort}`
       onConnection(new RawConnection(this.#stack, socket, peer, this.#options))

@@ -1,128 +1,143 @@
-// MptcpServer: a listening socket in the manner of net.Server.
+// MptcpServer: a listening socket as Node's own net.Server, over a handle of ours.
 
-import { EventEmitter } from 'node:events'
+import { type ListenOptions, Server, type ServerOpts, Socket } from 'node:net'
 import { type OptionKinds, wrongOption } from '../option-kinds.js'
 import { optionError } from '../stack/config.js'
 import type { MptcpBsd } from './bsd.js'
-import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
-import type { MptcpSocketAddress } from './descriptors.js'
-import { MptcpSocket, socketError } from './mptcp-socket.js'
+import type { ConnectionHandle } from './connection-handle.js'
+import { ListeningHandle } from './listening-handle.js'
+import { adopt, type MptcpSocket } from './mptcp-socket.js'
 import { closedError, StackMembers } from './stack-members.js'
+import { systemError } from './system-error.js'
 
-export interface MptcpListenOptions {
-  port: number
-  /** One of the stack's addresses; default: all. */
-  host?: string
-  /** Connections that may wait; default 511. */
-  backlog?: number
+/** Those of net.Server's listen(), and ours. `host`: one of the stack's addresses; default: all. */
+export interface MptcpListenOptions extends ListenOptions {
   /** Plain TCP only. */
   plain?: boolean
+  /** Of Node 23 and later. */
+  reusePort?: boolean
 }
 
 const LISTEN_KINDS: OptionKinds<MptcpListenOptions> = {
-  port: 'number',
+  port: null,
   host: 'string',
   backlog: 'number',
+  path: 'string',
+  exclusive: 'boolean',
+  readableAll: 'boolean',
+  writableAll: 'boolean',
+  ipv6Only: 'boolean',
+  reusePort: 'boolean',
+  signal: null,
   plain: 'boolean',
 }
 
-/** Events: 'listening', 'connection' (MptcpSocket), 'error', 'close'. */
-export class MptcpServer extends EventEmitter {
+/** As net.Server; 'connection' brings a MptcpSocket. */
+export class MptcpServer extends Server {
   readonly #bsd: MptcpBsd
   readonly #members: StackMembers
-  readonly #sockets = new Set<MptcpSocket>()
-  #fd = -1
+  #plain = false
+  /** Accepted, and not yet a Socket: by what Node knows of them. */
+  readonly #fresh = new WeakMap<object, ConnectionHandle>()
 
   /** Not for users: made by MptcpStack.createServer. */
-  constructor(bsd: MptcpBsd, members = new StackMembers(bsd.stack, bsd)) {
-    super()
+  constructor(
+    bsd: MptcpBsd,
+    members = new StackMembers(bsd.stack, bsd),
+    options: ServerOpts = {},
+    onConnection?: (socket: MptcpSocket) => void,
+  ) {
+    super(options, onConnection as ((socket: Socket) => void) | undefined)
     this.#bsd = bsd
     this.#members = members
+    this.once('close', () => members.remove(this))
   }
 
   /**
-   * Starts to listen; an 'error' event (EADDRINUSE, EADDRNOTAVAIL, ERR_MPTCP_CLOSED) if it cannot. What is no
-   * option throws: ERR_MPTCP_OPTION.
+   * As net.Server's, in all of its forms; an 'error' event (EADDRINUSE, EADDRNOTAVAIL, ERR_MPTCP_CLOSED) if it cannot.
+   * An object with what is no option throws: ERR_MPTCP_OPTION.
    */
-  listen(options: MptcpListenOptions, listening?: () => void): this {
-    const wrong = wrongOption(options, LISTEN_KINDS)
-    if (wrong !== null) throw optionError(wrong)
-    if (listening !== undefined) this.once('listening', listening)
+  override listen(...given: unknown[]): this {
+    const [options] = given
+    if (typeof options === 'object' && options !== null) {
+      const wrong = wrongOption(options as MptcpListenOptions, LISTEN_KINDS)
+      if (wrong !== null) throw optionError(wrong)
+      const { plain = false, ...others } = options as MptcpListenOptions
+      this.#plain = plain
+      // A worker of node:cluster has a stack of its own.
+      given[0] = { ...others, exclusive: true }
+    }
     if (this.#members.isClosed) {
-      queueMicrotask(() => this.emit('error', closedError()))
+      process.nextTick(() => this.emit('error', closedError()))
       return this
     }
-    const fd = this.#bsd.socket(
-      options.plain === true ? C.AF_INET6 : C.AF_MULTIPATH,
-      C.SOCK_STREAM,
-      options.plain === true ? C.IPPROTO_TCP : C.IPPROTO_MPTCP,
+    return super.listen(...(given as Parameters<Server['listen']>))
+  }
+
+  /** What Node calls to get a handle that listens; its name, it says, is kept for those who put theirs around it. */
+  _listen2(
+    address: string | null,
+    port: number,
+    family: number,
+    backlog: number,
+    fd: number | undefined,
+    flags: number,
+  ): void {
+    const isPipe = family === -1 || (fd !== undefined && fd >= 0)
+    if (!isPipe && !this.#bind(address, port)) return
+    const own = Reflect.get(Server.prototype, '_listen2') as (...words: unknown[]) => void
+    own.call(
+      this,
+      isPipe ? address : (address ?? '::'),
+      port,
+      isPipe ? family : family || 6,
+      backlog,
+      fd,
+      flags,
     )
-    // As node:net: connections of a server that is gone do not keep the next one from its port.
-    if (fd >= 0) this.#bsd.setsockopt(fd, C.SOL_SOCKET, C.SO_REUSEADDR, 1)
-    let result =
-      fd < 0 ? fd : this.#bsd.bind(fd, { address: options.host ?? '', port: options.port })
-    if (result >= 0) result = this.#bsd.listen(fd, options.backlog ?? 511)
-    if (result < 0) {
-      if (fd >= 0) this.#bsd.close(fd)
-      queueMicrotask(() => this.emit('error', socketError(-result)))
-      return this
-    }
-    this.#fd = fd
     this.#members.add(this)
-    this.#bsd.watch(fd, () => this.#accept())
-    queueMicrotask(() => this.emit('listening'))
-    return this
   }
 
-  address(): MptcpSocketAddress | null {
-    return this.#fd < 0 ? null : this.#bsd.getsockname(this.#fd)
+  /** False: it cannot, and says so. */
+  #bind(address: string | null, port: number): boolean {
+    const isAny = !address || address === '::' || address === '0.0.0.0'
+    const where = { address: isAny ? null : address, port: port || 0, plain: this.#plain }
+    const bound = ListeningHandle.bind(this.#bsd, where, (handle) => {
+      this.#fresh.set(handle.stream, handle)
+    })
+    if (typeof bound === 'number') {
+      const error = systemError(bound, 'listen', address || '::', port)
+      process.nextTick(() => this.emit('error', error))
+      return false
+    }
+    Object.assign(this, { _handle: bound })
+    return true
   }
 
-  /** Accepts no more; 'close' comes when the last connection has ended. */
-  close(closed?: () => void): this {
-    if (closed !== undefined) this.once('close', closed)
-    if (this.#fd >= 0) this.#bsd.close(this.#fd)
-    this.#fd = -1
-    this.#closeIfEmpty()
-    return this
+  override emit(event: string | symbol, ...given: unknown[]): boolean {
+    const [socket] = given
+    if (event === 'connection' && socket instanceof Socket) this.#takeOver(socket)
+    return super.emit(event as string, ...given)
+  }
+
+  #takeOver(socket: Socket): void {
+    const { _handle } = socket as unknown as { _handle: object | null }
+    const handle = _handle === null ? undefined : this.#fresh.get(_handle)
+    if (handle === undefined) return
+    const adopted = adopt(socket, handle)
+    this.#members.add(adopted)
+    adopted.once('close', () => this.#members.remove(adopted))
   }
 
   /** Not for users: the stack closes once its sockets have ended, or is closed. */
   end(): void {
-    if (this.#fd >= 0) this.close()
+    if (this.listening) this.close()
+    else this.#members.remove(this)
   }
 
   /** Not for users: what it has lost, its sockets say. */
   endWithStack(): boolean {
     this.end()
     return false
-  }
-
-  #accept(): void {
-    while (this.#fd >= 0 && !this.#bsd.stack.closed) {
-      const fd = this.#bsd.accept(this.#fd)
-      if (fd === -E.EAGAIN) return
-      if (fd < 0) {
-        this.emit('error', socketError(-fd))
-        return
-      }
-      const socket = new MptcpSocket(this.#bsd, fd, true)
-      this.#sockets.add(socket)
-      this.#members.add(socket)
-      socket.once('close', () => {
-        this.#sockets.delete(socket)
-        this.#members.remove(socket)
-        this.#closeIfEmpty()
-      })
-      this.emit('connection', socket)
-    }
-  }
-
-  #closeIfEmpty(): void {
-    if (this.#fd >= 0 || this.#sockets.size > 0) return
-    queueMicrotask(() => {
-      this.#members.remove(this)
-      this.emit('close')
-    })
   }
 }

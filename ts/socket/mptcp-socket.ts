@@ -1,12 +1,15 @@
-// MptcpSocket: a connection as a Duplex stream, in the manner of net.Socket, over the BSD calls. Writing
-// waits when the send buffer is full, reading when nobody takes what came: the window then closes.
+// MptcpSocket: a connection as Node's own net.Socket, over a handle of ours in the place of libuv's, with what MPTCP has
+// to tell. Arguments, events, their order, errors and timeouts are Node's.
 
-import { Duplex } from 'node:stream'
+import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Counters } from '../counters.js'
 import { recordOf } from '../mptcp/close.js'
 import type { Connection, SubflowRecord } from '../mptcp/connection.js'
 import type { MptcpBsd } from './bsd.js'
-import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E, mptcpErrnoName } from './constants.js'
+import { ConnectionHandle } from './connection-handle.js'
+import { MPTCP_ERRNO as E } from './constants.js'
+import type { JsStream } from './js-stream.js'
+import { systemError } from './system-error.js'
 
 /** One subflow, as `socket.subflows` shows it. */
 export type MptcpSubflowInfo = SubflowRecord
@@ -48,77 +51,91 @@ const NO_CONNECTION: MptcpConnectionInfo = {
   error: null,
 }
 
-/** Bytes asked of the stack at a time. */
-const READ_BYTES = 64 * 1024
+/** What a Socket has as its `_handle`. Private to Node, and so old that half of npm relies on it. */
+interface Handled {
+  _handle: object | null
+}
+
+/** Options of net.Socket, and ours. */
+export interface MptcpSocketOptions extends SocketConstructorOpts {
+  /** Plain TCP. */
+  plain?: boolean
+}
+
+/** The handle of a Socket, also when it is closed. */
+const handles = new WeakMap<Socket, ConnectionHandle>()
+/** What a Socket that has none yet is to have. */
+const makers = new WeakMap<Socket, () => ConnectionHandle>()
 
 /**
- * A connection. Events as of net.Socket: 'connect', 'data', 'end', 'error' (with `code`: ECONNREFUSED,
- * ETIMEDOUT, ECONNRESET, EHOSTUNREACH …), 'close'; and 'subflows' when one came or went.
+ * A connection: a net.Socket. Beyond it: `info`, `subflows`, `isMultipath`, `fallbackReason`, `counters`, and the event
+ * 'subflows' when one came or went.
  */
-export class MptcpSocket extends Duplex {
-  readonly #bsd: MptcpBsd
-  #fd: number
-  #connected: boolean
-  #wantsRead = false
-  #pendingWrite: { chunk: Uint8Array; done: (error?: Error | null) => void } | null = null
-  #pendingFinal: ((error?: Error | null) => void) | null = null
-  /** The connection, once the descriptor is gone. */
-  #last: Connection | null = null
-  #ended = false
-  #subflowCount = 0
-  /** By the end of the stack, before all was said. */
-  #isCutOff = false
-
-  /** Not for users: made by MptcpStack.connect and MptcpServer. `fd` -1 = given later. */
-  constructor(bsd: MptcpBsd, fd: number, connected: boolean) {
-    super({
-      allowHalfOpen: true,
-      readableHighWaterMark: 256 * 1024,
-      writableHighWaterMark: 256 * 1024,
-    })
-    this.#bsd = bsd
-    this.#fd = -1
-    this.#connected = connected
-    if (fd >= 0) this.attach(fd)
+export class MptcpSocket extends Socket {
+  /** Not for users: made by MptcpStack.connect. Those that are accepted are adopted by MptcpServer. */
+  constructor(bsd: MptcpBsd, { plain = false, ...options }: MptcpSocketOptions = {}) {
+    super(options)
+    makers.set(this, () => new ConnectionHandle(bsd, plain))
   }
 
-  /** Not for users: the descriptor is ready to be watched. */
-  attach(fd: number): void {
-    this.#fd = fd
-    this.#bsd.setsockopt(fd, C.SOL_TCP, C.TCP_NODELAY, 1)
-    this.#bsd.watch(fd, () => this.#happened())
+  /** Node makes a handle of its own for each attempt to connect: ours takes its place. */
+  get _handle(): object | null {
+    return (Reflect.get(Socket.prototype, '_handle', this) as object | null) ?? null
   }
 
-  /** Local address and port; undefined until they are known. */
-  get localAddress(): string | undefined {
-    return this.#bsd.getsockname(this.#fd)?.address
+  set _handle(handle: object | null) {
+    const make = makers.get(this)
+    let taken = handle
+    if (handle !== null && make !== undefined && !isOurs(handle)) {
+      ;(handle as { close?: () => void }).close?.()
+      const made = make()
+      adopt(this, made)
+      taken = made.stream
+    }
+    Reflect.set(Socket.prototype, '_handle', taken, this)
   }
 
-  get localPort(): number | undefined {
-    return this.#bsd.getsockname(this.#fd)?.port
+  /** Node's: what was read already, and nobody has taken yet, comes before the error. */
+  override read(size?: number): unknown {
+    const piece = super.read(size)
+    handles.get(this)?.wasRead()
+    return piece
   }
 
-  get remoteAddress(): string | undefined {
-    return this.#bsd.getpeername(this.#fd)?.address
+  /** Node's, under _write() and _writev(): what the stack has not taken when it is destroyed was not written. */
+  _writeGeneric(
+    writev: boolean,
+    data: unknown,
+    encoding: BufferEncoding,
+    done: (error?: Error | null) => void,
+  ): void {
+    const told = (error?: Error | null): void => {
+      const isLost = !error && handles.get(this)?.isCutOff === true
+      done(isLost ? systemError(E.ECONNABORTED, 'write') : error)
+    }
+    const own = Reflect.get(Socket.prototype, '_writeGeneric') as (...words: unknown[]) => void
+    own.call(this, writev, data, encoding, told)
   }
 
-  get remotePort(): number | undefined {
-    return this.#bsd.getpeername(this.#fd)?.port
+  /** More than one path may be used; false = plain TCP, or not connected yet. */
+  get isMultipath(): boolean {
+    return connectionOf(this)?.mode === 'mptcp'
   }
 
-  get connecting(): boolean {
-    return !this.#connected && !this.destroyed
+  /** The counter that names why it is plain TCP; null if it is not, or was never to be MPTCP. */
+  get fallbackReason(): string | null {
+    return connectionOf(this)?.fallbackReason ?? null
   }
 
   /** Each subflow, also those that have ended (the last 32). */
   get subflows(): MptcpSubflowInfo[] {
-    const connection = this.#connection()
+    const connection = connectionOf(this)
     if (connection === null) return []
     return [...connection.ended, ...connection.subflows.map(recordOf)].sort((a, b) => a.id - b.id)
   }
 
   get info(): MptcpConnectionInfo {
-    const connection = this.#connection()
+    const connection = connectionOf(this)
     if (connection === null) return { ...NO_CONNECTION }
     const { snd } = connection
     const acknowledged = Math.min(snd.una, snd.end)
@@ -128,7 +145,7 @@ export class MptcpSocket extends Duplex {
       fallbackReason: connection.fallbackReason,
       checksum: connection.checksum && connection.mode === 'mptcp',
       bytesSent: acknowledged - 1,
-      bytesReceived: this.#received,
+      bytesReceived: handles.get(this)?.received ?? 0,
       bytesUnacknowledged: snd.end - acknowledged,
       delivered: snd.fin >= 0 && snd.una > snd.fin,
       establishedAt: connection.establishedAt < 0 ? null : connection.establishedAt,
@@ -137,206 +154,51 @@ export class MptcpSocket extends Duplex {
     }
   }
 
-  /** The stack's counters, under Linux's names. */
-  get counters(): Counters {
-    return this.#bsd.stack.counters
+  /** The stack's counters, under Linux's names; of a socket that has no connection yet null. */
+  get counters(): Counters | null {
+    return handles.get(this)?.bsd.stack.counters ?? null
   }
 
-  /** Nagle's algorithm is off from the start; `false` turns it on. */
-  setNoDelay(noDelay = true): this {
-    this.#bsd.setsockopt(this.#fd, C.SOL_TCP, C.TCP_NODELAY, noDelay ? 1 : 0)
-    return this
-  }
-
-  /** Ends the connection at once, with MP_FASTCLOSE and RSTs. */
-  resetAndDestroy(): this {
-    this.#last = this.#connection()
-    this.#bsd.abort(this.#fd)
-    this.#fd = -1
-    return this.destroy()
-  }
-
-  #received = 0
-
-  #connection(): Connection | null {
-    return this.#fd >= 0 ? this.#bsd.connectionOf(this.#fd) : this.#last
-  }
-
-  /** What a listener throws goes up; the rest of what is to be done is done when told again. */
-  #happened(): void {
-    let isDone = false
-    try {
-      this.#step()
-      isDone = true
-    } finally {
-      if (!isDone && !this.destroyed) this.#bsd.tellAgain(this.#fd)
+  /** Ends the connection at once, with MP_FASTCLOSE and RSTs; one that is connecting, once it is. */
+  override resetAndDestroy(): this {
+    const { _handle } = this as Handled
+    if (_handle === null || !isOurs(_handle)) return super.resetAndDestroy()
+    if (this.connecting) this.once('connect', () => this.resetAndDestroy())
+    else {
+      Object.assign(this, { resetAndClosing: true })
+      this.destroy()
     }
+    return this
   }
 
   /** Not for users: the stack is closed. True = something that was written, or came, is lost. */
   endWithStack(): boolean {
-    if (this.destroyed) return this.#isCutOff
-    const error = this.#connection()?.error ?? null
-    const isWriting = this.#pendingWrite !== null || this.writableLength > 0
-    this.#isCutOff = error !== null || this.connecting || isWriting
+    if (this.destroyed) return cutOff.has(this)
+    const isWriting = handles.get(this)?.isWriting === true || this.writableLength > 0
+    const isCutOff = (connectionOf(this)?.error ?? null) !== null || this.connecting || isWriting
+    if (isCutOff) cutOff.add(this)
     // Whoever closed the stack is told by its answer; an 'error' that nobody listens to would end the process.
-    const isHeard = this.#isCutOff && this.listenerCount('error') > 0
-    this.destroy(isHeard ? socketError(E.ECONNABORTED, this) : undefined)
-    return this.#isCutOff
-  }
-
-  #step(): void {
-    if (this.destroyed) return
-    if (this.#bsd.stack.closed) {
-      this.endWithStack()
-      return
-    }
-    const ready = this.#bsd.poll(this.#fd)
-    if (!this.#connected && ready & (C.POLLOUT | C.POLLIN) && (ready & C.POLLERR) === 0) {
-      this.#connected = true
-      this.emit('connect')
-      this.emit('ready')
-      if (this.destroyed) return
-    }
-    // What came before the error is still read.
-    if (ready & C.POLLERR && this.#bsd.readableBytes(this.#fd) === 0) {
-      this.#fail()
-      return
-    }
-    const count = this.#connection()?.subflows.length ?? 0
-    if (count !== this.#subflowCount) {
-      this.#subflowCount = count
-      this.emit('subflows')
-    }
-    if (this.#wantsRead && ready & C.POLLIN) this.#readNow()
-    if (this.destroyed) return
-    if (this.#pendingWrite !== null && this.#connected) this.#writeNow()
-    if (this.#pendingFinal !== null && this.#connected) this.#finalNow()
-    if (ready & C.POLLHUP && !this.destroyed) this.#closeIfOver()
-  }
-
-  #fail(): void {
-    const errno = this.#bsd.getsockopt(this.#fd, C.SOL_SOCKET, C.SO_ERROR)
-    if (typeof errno === 'number' && errno !== 0) this.#destroyWith(errno)
-  }
-
-  /** The pending write is told as well, by `_destroy`. */
-  #destroyWith(errno: number): void {
-    this.destroy(socketError(errno, this))
-  }
-
-  /** As net: 'data' is never said from within a call of the user's. */
-  override _read(): void {
-    this.#wantsRead = true
-    if (this.#fd < 0 || !this.#connected || this.#ended) return
-    if (this.#bsd.poll(this.#fd) & C.POLLIN) this.#bsd.tellAgain(this.#fd)
-  }
-
-  #readNow(): void {
-    while (this.#wantsRead && !this.#ended) {
-      const buffer = Buffer.allocUnsafe(READ_BYTES)
-      const count = this.#bsd.read(this.#fd, buffer)
-      if (count === -E.EAGAIN) return
-      if (count < 0) {
-        this.#destroyWith(-count)
-        return
-      }
-      if (count === 0) {
-        this.#ended = true
-        this.push(null)
-        return
-      }
-      this.#received += count
-      // A small piece must not keep 64 KiB alive.
-      const piece =
-        count < READ_BYTES / 2 ? Buffer.from(buffer.subarray(0, count)) : buffer.subarray(0, count)
-      if (!this.push(piece)) this.#wantsRead = false
-    }
-  }
-
-  override _write(
-    chunk: Buffer,
-    _encoding: BufferEncoding,
-    done: (error?: Error | null) => void,
-  ): void {
-    this.#pendingWrite = { chunk, done }
-    if (this.#fd >= 0 && this.#connected) this.#writeNow()
-  }
-
-  #writeNow(): void {
-    const pending = this.#pendingWrite
-    if (pending === null) return
-    while (pending.chunk.length > 0) {
-      const taken = this.#bsd.write(this.#fd, pending.chunk)
-      if (taken === -E.EAGAIN) return
-      if (taken < 0) {
-        this.#pendingWrite = null
-        pending.done(socketError(-taken, this))
-        return
-      }
-      pending.chunk = pending.chunk.subarray(taken)
-    }
-    this.#pendingWrite = null
-    pending.done()
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
-    this.#pendingFinal = done
-    if (this.#fd >= 0 && this.#connected) this.#finalNow()
-  }
-
-  #finalNow(): void {
-    const done = this.#pendingFinal
-    this.#pendingFinal = null
-    this.#bsd.shutdown(this.#fd, C.SHUT_WR)
-    done?.()
-  }
-
-  /** The connection is over; what came before is still read. */
-  #closeIfOver(): void {
-    if (this.#ended) return
-    if (this.#wantsRead) this.#readNow()
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (this.#fd >= 0) {
-      this.#last = this.#bsd.connectionOf(this.#fd)
-      // What was taken from the user and never reached the stack is lost: that must not look whole.
-      if (this.#pendingWrite !== null || this.writableLength > 0) this.#bsd.abort(this.#fd)
-      else this.#bsd.close(this.#fd)
-      this.#fd = -1
-    }
-    const write = this.#pendingWrite
-    this.#pendingWrite = null
-    write?.done(error ?? socketError(E.ECONNABORTED, this))
-    this.#pendingFinal?.(error)
-    this.#pendingFinal = null
-    done(error)
+    const isHeard = isCutOff && this.listenerCount('error') > 0
+    this.destroy(isHeard ? systemError(E.ECONNABORTED, 'read') : undefined)
+    return isCutOff
   }
 }
 
-/** An error as net's: `code`, and the peer in the message. */
-export function socketError(errno: number, socket?: MptcpSocket): Error {
-  const code = mptcpErrnoName(errno)
-  const peer =
-    socket?.remoteAddress === undefined ? '' : ` ${socket.remoteAddress}:${socket.remotePort}`
-  return Object.assign(new Error(`${MEANINGS[code] ?? 'socket error'}${peer} (${code})`), {
-    code,
-    errno: -Math.abs(errno),
-  })
+/** Sockets that ended with their stack before all was said. */
+const cutOff = new WeakSet<Socket>()
+
+function connectionOf(socket: Socket): Connection | null {
+  return handles.get(socket)?.connection ?? null
 }
 
-const MEANINGS: Record<string, string> = {
-  ECONNREFUSED: 'connection refused by',
-  ECONNRESET: 'connection reset by',
-  ETIMEDOUT: 'no answer from',
-  EHOSTUNREACH: 'no route to',
-  ENETUNREACH: 'no path of this stack reaches',
-  EADDRINUSE: 'address already in use',
-  EADDRNOTAVAIL: 'not an address of this stack',
-  EPIPE: 'the connection is closed',
-  ECONNABORTED: 'connection aborted',
-  ENOBUFS: 'no memory or port left',
-  EINVAL: 'invalid argument',
-  EAFNOSUPPORT: 'address family does not fit',
+function isOurs(handle: object): boolean {
+  return typeof (handle as Partial<JsStream>).readBuffer === 'function'
+}
+
+/** The Socket that Node has made over a handle of ours is a MptcpSocket from now on. */
+export function adopt(socket: Socket, handle: ConnectionHandle): MptcpSocket {
+  handles.set(socket, handle)
+  handle.owner = socket
+  if (!(socket instanceof MptcpSocket)) Object.setPrototypeOf(socket, MptcpSocket.prototype)
+  return socket as MptcpSocket
 }

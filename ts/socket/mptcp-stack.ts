@@ -1,7 +1,7 @@
 // MptcpStack: what a user of the package opens. One stack owns its links, its core memory and its
 // connections; several may live in one process.
 
-import { lookup } from 'node:dns/promises'
+import type { ServerOpts, TcpNetConnectOpts } from 'node:net'
 import { loadMptcpCore } from '../core/load.js'
 import type { Counters } from '../counters.js'
 import { type OptionKinds, wrongOption } from '../option-kinds.js'
@@ -10,20 +10,17 @@ import type { MptcpPathControl } from '../stack/path-control.js'
 import { Stack } from '../stack/stack.js'
 import { formatAddress } from '../wire/address.js'
 import { MptcpBsd } from './bsd.js'
-import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { MptcpServer } from './mptcp-server.js'
-import { MptcpSocket, socketError } from './mptcp-socket.js'
+import { MptcpSocket } from './mptcp-socket.js'
 import { isAddressText } from './scoped-address.js'
 import { closedError, StackMembers } from './stack-members.js'
 
-export interface MptcpConnectOptions {
-  /** IP address, link-local ones with the name of their link (`fe80::1%eth0`), or a name for the host's resolver. */
-  host: string
-  port: number
-  /** One of the stack's addresses: the path of the initial subflow. Default: the first that fits. */
-  localAddress?: string
-  /** Default: any free one. */
-  localPort?: number
+/**
+ * Those of net.connect(), and ours. `host`: an IP address, link-local ones with the name of their link (`fe80::1%eth0`),
+ * or a name, of which all addresses are tried. `localAddress`: one of the stack's, the path of the initial subflow;
+ * default: the first that fits.
+ */
+export interface MptcpConnectOptions extends TcpNetConnectOpts {
   /** Plain TCP. */
   plain?: boolean
 }
@@ -41,6 +38,22 @@ const CONNECT_KINDS: OptionKinds<MptcpConnectOptions> = {
   localAddress: 'string',
   localPort: 'number',
   plain: 'boolean',
+  // Node checks the others.
+  allowHalfOpen: null,
+  autoSelectFamily: null,
+  autoSelectFamilyAttemptTimeout: null,
+  family: null,
+  fd: null,
+  hints: null,
+  keepAlive: null,
+  keepAliveInitialDelay: null,
+  lookup: null,
+  noDelay: null,
+  onread: null,
+  readable: null,
+  signal: null,
+  timeout: null,
+  writable: null,
 }
 
 export class MptcpStack {
@@ -109,7 +122,7 @@ export class MptcpStack {
   connect(options: MptcpConnectOptions, connected?: () => void): MptcpSocket {
     const wrong = wrongOption(options, CONNECT_KINDS)
     if (wrong !== null) throw optionError(wrong)
-    const { host, port, localAddress, localPort, plain } = options
+    const { host, port, localAddress } = options
     if (host === undefined) throw optionError('connect() needs a host')
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw optionError(`port must be from 1 to 65535, not ${port}`)
@@ -117,49 +130,27 @@ export class MptcpStack {
     if (localAddress !== undefined && !isAddressText(localAddress)) {
       throw optionError(`localAddress '${localAddress}' is not an IP address`)
     }
-    const socket = new MptcpSocket(this.bsd, -1, false)
-    if (connected !== undefined) socket.once('connect', connected)
+    const socket = new MptcpSocket(this.bsd, options)
     if (this.#members.isClosed) {
+      if (connected !== undefined) socket.once('connect', connected)
       queueMicrotask(() => socket.destroy(closedError()))
       return socket
     }
     this.#members.add(socket)
     socket.once('close', () => this.#members.remove(socket))
-    const start = (address: string): void => {
-      if (socket.destroyed) return
-      const fd = this.bsd.socket(
-        plain === true ? C.AF_INET6 : C.AF_MULTIPATH,
-        C.SOCK_STREAM,
-        plain === true ? C.IPPROTO_TCP : C.IPPROTO_MPTCP,
-      )
-      let result = fd
-      if (fd >= 0) {
-        socket.attach(fd)
-        result = 0
-        if (localAddress !== undefined || localPort !== undefined) {
-          // Which port is free is known once it is known towards whom.
-          this.bsd.setsockopt(fd, C.SOL_IP, C.IP_BIND_ADDRESS_NO_PORT, 1)
-          result = this.bsd.bind(fd, { address: localAddress ?? '', port: localPort ?? 0 })
-        }
-        if (result === 0) result = this.bsd.connect(fd, { address, port })
-      }
-      if (result !== -E.EINPROGRESS) socket.destroy(socketError(-result, socket))
-    }
-    if (isAddressText(host)) queueMicrotask(() => start(host))
-    else {
-      lookup(host).then(
-        ({ address }) => start(address),
-        (error: Error) => socket.destroy(error),
-      )
-    }
-    return socket
+    if (options.timeout !== undefined) socket.setTimeout(options.timeout)
+    return socket.connect(options, connected)
   }
 
-  /** A server; `onConnection` is told of each MptcpSocket. */
-  createServer(onConnection?: (socket: MptcpSocket) => void): MptcpServer {
-    const server = new MptcpServer(this.bsd, this.#members)
-    if (onConnection !== undefined) server.on('connection', onConnection)
-    return server
+  /** A server; `onConnection` is told of each MptcpSocket. Options as net.createServer()'s. */
+  createServer(onConnection?: (socket: MptcpSocket) => void): MptcpServer
+  createServer(options: ServerOpts, onConnection?: (socket: MptcpSocket) => void): MptcpServer
+  createServer(
+    first?: ServerOpts | ((socket: MptcpSocket) => void),
+    second?: (socket: MptcpSocket) => void,
+  ): MptcpServer {
+    const isAlone = typeof first === 'function'
+    return new MptcpServer(this.bsd, this.#members, isAlone ? {} : first, isAlone ? first : second)
   }
 
   /**
