@@ -9,6 +9,7 @@ const KERNEL = [
   'test/interop/**/*.test.ts',
   'test/link/raw.test.ts',
   'test/link/watch.test.ts',
+  'test/net/kernel.test.ts',
   'test/cli/nc.test.ts',
   'test/roam/**/*.test.ts',
 ]

@@ -15,7 +15,7 @@ for (const file of process.argv.slice(2)) {
       else if (test.status === 'failed') failed++
       else {
         skipped++
-        if (/\/test\/(interop\/|link\/|cli\/nc\.)/.test(suite.name)) skippedInterop.push(test.fullName)
+        if (/\/test\/(interop\/|link\/|net\/|roam\/|cli\/nc\.)/.test(suite.name)) skippedInterop.push(test.fullName)
       }
     }
   }

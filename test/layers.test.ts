@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['mptcp'],
   ['stack'],
   ['socket'],
-  ['emulator', 'packetdrill', 'capture'],
+  ['emulator', 'packetdrill', 'capture', 'net'],
   ['cli'],
   ['index.ts'],
 ]

@@ -16,7 +16,7 @@ const files = readdirSync(TS, { recursive: true, encoding: 'utf8' }).filter((nam
 const textOf = (file: string): string => readFileSync(join(TS, file), 'utf8')
 
 /** May be written for Node; of socket/, not what the BSD calls are made of. */
-const NODE = /^(host|link|socket|cli)\/|^packetdrill\/(runner|report)/
+const NODE = /^(host|link|socket|net|cli)\/|^packetdrill\/(runner|report)/
 const BROWSER_FORM = /^host\/.*\.browser\.ts$/
 
 /** Specifiers of what a text imports and exports from, types too. */
@@ -41,7 +41,7 @@ const namesNode = (file: string): boolean =>
 describe('node:', () => {
   const bsd = below('socket/bsd.ts')
 
-  it('appears only in host, link, socket, the runner of packetdrill and the command', () => {
+  it('appears only in host, link, socket, net, the runner of packetdrill and the command', () => {
     expect(files.filter((file) => namesNode(file) && !NODE.test(file))).toEqual([])
   })
 
@@ -95,7 +95,7 @@ describe('the browser', () => {
     expect(options.types).toEqual([])
     expect(options.lib).toEqual(['lib.es2023.d.ts'])
     const read = new Set(fileNames.map((name) => relative(TS, name)))
-    const above = /^(socket|packetdrill|cli)\/|^index\.ts$|^link\/(raw|watch)/
+    const above = /^(socket|net|packetdrill|cli)\/|^index\.ts$|^link\/(raw|watch)/
     expect(
       files.filter((file) => !above.test(file) && !node.includes(file) && !read.has(file)),
     ).toEqual([])
