@@ -70,7 +70,8 @@ export class RealClock implements Clock {
     const wait = timer.deadline - performance.now()
     if (wait === Number.POSITIVE_INFINITY) return
     if (wait <= 0) {
-      timer.immediate = startImmediate(() => this.#expire(timer), this.#ref)
+      // Always kept: the loop would sleep over one that is not, for as long as nothing else happens.
+      timer.immediate = startImmediate(() => this.#expire(timer), true)
       return
     }
     const delay = Math.min(Math.ceil(wait), LONGEST_TIMEOUT)

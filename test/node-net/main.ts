@@ -1,4 +1,4 @@
-// `npm run node-net -- DIR [--provider kernel|tcp] [--only TEXT]`: Node's own tests of net, test/parallel/test-net-*.js of
+// `npm run node-net -- DIR [--provider kernel|userspace|tcp] [--only TEXT]`: Node's own tests of net, test/parallel/test-net-*.js of
 // its sources in DIR, over the drop-in. Each in a process of its own, two at a time. Debian has the sources:
 // `apt-get source nodejs`. Exit status 1: one failed.
 
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const SHIM = fileURLToPath(new URL('./shim.cjs', import.meta.url))
-const DEADLINE_MS = 30_000
+const DEADLINE_MS = 20_000
 const AT_ONCE = 2
 
 const { values, positionals } = parseArgs({
@@ -22,7 +22,9 @@ const { values, positionals } = parseArgs({
 })
 const [folder] = positionals
 if (folder === undefined) {
-  console.error('usage: npm run node-net -- DIR [--provider kernel|tcp] [--only TEXT] [--verbose]')
+  console.error(
+    'usage: npm run node-net -- DIR [--provider kernel|userspace|tcp] [--only TEXT] [--verbose]',
+  )
   process.exit(2)
 }
 
@@ -59,7 +61,10 @@ function run(name: string): Promise<Outcome> {
         said += text
       })
     }
-    child.once('close', (status, signal) => {
+    // Not 'close': what it has started may hold its pipes.
+    child.once('exit', async (status, signal) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      for (const pipe of [child.stdout, child.stderr]) pipe.destroy()
       const skipped = /^1\.\.0 # Skipped/m.test(said)
       const how = signal === null ? `status ${status}` : 'it did not end'
       resolve({ name, skipped, problem: status === 0 ? null : `${how}\n${said.trim()}` })

@@ -1,21 +1,24 @@
-// Who carries the sockets of the drop-in: the host's own MPTCP, or plain TCP where there is none.
+// Who carries the sockets of the drop-in: the host's own MPTCP, our own stack, or plain TCP.
 
 import { environmentVariable } from '../host/environment.js'
 import { codedError } from '../link/raw/errors.js'
 import { type KernelProvider, kernelProvider, needKernelProvider } from './kernel-provider.js'
+import { loopbackProvider, type UserspaceProvider } from './userspace-provider.js'
 
-export type MptcpProviderName = 'kernel' | 'tcp'
+export type MptcpProviderName = 'kernel' | 'userspace' | 'tcp'
 
 export interface MptcpProvider {
   readonly name: MptcpProviderName
   /** Why it is this one. */
   readonly why: string
-  /** @internal Null = none is needed. */
+  /** @internal Null = it is another. */
   readonly kernel: KernelProvider | null
+  /** @internal Null = it is another. */
+  readonly userspace: UserspaceProvider | null
 }
 
-const NAMES = ['auto', 'kernel', 'tcp']
-const TCP = { name: 'tcp', kernel: null } as const
+const NONE = { kernel: null, userspace: null }
+const NAMES = ['auto', 'kernel', 'userspace', 'tcp']
 
 let chosen: MptcpProvider | null = null
 
@@ -29,16 +32,26 @@ export function provider(): MptcpProvider {
 }
 
 function choose(name: string): MptcpProvider {
-  if (name === 'tcp') return { ...TCP, why: 'MPTCP_PROVIDER=tcp' }
-  if (name === 'kernel') return { name, why: 'MPTCP_PROVIDER=kernel', kernel: needKernelProvider() }
-  if (name !== 'auto') {
-    const built = name === 'userspace' ? 'is not built yet' : 'is none'
-    throw codedError(
-      'ERR_MPTCP_PROVIDER',
-      `the provider '${name}' of MPTCP_PROVIDER ${built}; there is: ${NAMES.join(', ')}`,
-    )
+  const why = `MPTCP_PROVIDER=${name}`
+  switch (name) {
+    case 'tcp':
+      return { ...NONE, name, why }
+    case 'kernel':
+      return { ...NONE, name, why, kernel: needKernelProvider() }
+    case 'userspace':
+      return { ...NONE, name, why, userspace: loopbackProvider() }
+    case 'auto':
+      return byItself()
+    default:
+      throw codedError(
+        'ERR_MPTCP_PROVIDER',
+        `MPTCP_PROVIDER knows no '${name}'; there is: ${NAMES.join(', ')}`,
+      )
   }
+}
+
+function byItself(): MptcpProvider {
   const kernel = kernelProvider()
-  if (typeof kernel === 'string') return { ...TCP, why: kernel }
-  return { name: 'kernel', why: "the host's kernel has MPTCP", kernel }
+  if (typeof kernel === 'string') return { ...NONE, name: 'tcp', why: kernel }
+  return { ...NONE, name: 'kernel', why: "the host's kernel has MPTCP", kernel }
 }

@@ -1,9 +1,12 @@
 // The Server of the drop-in: Node's own, whose handle listens for MPTCP.
 
 import { Server as NodeServer, Socket as NodeSocket, type ServerOpts } from 'node:net'
+import { systemError } from '../socket/system-error.js'
+import type { KernelProvider } from './kernel-provider.js'
 import { provider } from './provider.js'
 import { adoptSocket, type Socket } from './socket.js'
 import { giveSockets, handleOf, isTcpHandle, listeningHandle, tcpPrototype } from './tcp-handle.js'
+import type { UserspaceProvider } from './userspace-provider.js'
 
 interface Place {
   readonly address: string
@@ -33,17 +36,43 @@ class MptcpNetServer extends NodeServer {
     flags: number,
   ): void {
     const isTcp = family !== -1 && !(fd !== undefined && fd >= 0) && handleOf(this) === null
-    const bound = isTcp ? this.#bind(address, port, family, flags) : null
-    const place =
-      bound === null ? [address, port, family] : [bound.address, port, bound.is6 ? 6 : 4]
+    let place: Place | null = null
+    if (isTcp) {
+      const { kernel, userspace } = provider()
+      if (kernel !== null) place = this.#bind(kernel, address, port, family, flags)
+      else if (userspace !== null) {
+        place = this.#listenOn(userspace, address, port)
+        if (place === null) return
+      }
+    }
+    const where =
+      place === null ? [address, port, family] : [place.address, port, place.is6 ? 6 : 4]
     const own = Reflect.get(NodeServer.prototype, '_listen2') as (...words: unknown[]) => void
-    own.call(this, ...place, backlog, fd, flags)
+    own.call(this, ...where, backlog, fd, flags)
+  }
+
+  /** Null: it cannot, and says so. */
+  #listenOn(userspace: UserspaceProvider, address: string | null, port: number): Place | null {
+    const isAny = !address || address === '::' || address === '0.0.0.0'
+    const bound = userspace.listening(isAny ? null : address, port || 0)
+    const place = { address: address || '::', is6: !address || address.includes(':') }
+    if (typeof bound !== 'number') {
+      Object.assign(this, { _handle: bound })
+      return place
+    }
+    const error = systemError(bound, 'listen', place.address, port)
+    process.nextTick(() => this.emit('error', error))
+    return null
   }
 
   /** Where it cannot be bound it has no handle, and Node, which tries as well, says why. */
-  #bind(address: string | null, port: number, family: number, flags: number): Place | null {
-    const { kernel } = provider()
-    if (kernel === null) return null
+  #bind(
+    kernel: KernelProvider,
+    address: string | null,
+    port: number,
+    family: number,
+    flags: number,
+  ): Place | null {
     const prototype = tcpPrototype(kernel.open)
     if (prototype === null) return null
     // As Node: everywhere, or where there is no IPv6 everywhere in IPv4.
@@ -64,8 +93,10 @@ class MptcpNetServer extends NodeServer {
 
   override emit(event: string | symbol, ...given: unknown[]): boolean {
     const [socket] = given
-    if (event === 'connection' && socket instanceof NodeSocket && isTcpHandle(handleOf(socket))) {
-      adoptSocket(socket)
+    if (event === 'connection' && socket instanceof NodeSocket) {
+      const handle = handleOf(socket)
+      const isOurs = isTcpHandle(handle) || provider().userspace?.accepted(socket, handle) === true
+      if (isOurs) adoptSocket(socket)
     }
     return super.emit(event as string, ...given)
   }

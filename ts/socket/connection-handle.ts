@@ -6,6 +6,7 @@ import type { Connection } from '../mptcp/connection.js'
 import type { MptcpBsd } from './bsd.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { createJsStream, type JsStream } from './js-stream.js'
+import { ProcessHold } from './process-hold.js'
 import { hostErrno, systemError } from './system-error.js'
 
 /** Bytes asked of the stack at a time: Node copies them, so that one buffer does for all. */
@@ -35,6 +36,7 @@ export class ConnectionHandle {
   readonly #plain: boolean
   #fd: number
   #isConnected: boolean
+  readonly #hold = new ProcessHold()
   #isReading = false
   /** The first read was asked for. */
   #isStarted = false
@@ -105,9 +107,13 @@ export class ConnectionHandle {
         if (enable && seconds > 0) setting(C.SOL_TCP, C.TCP_KEEPIDLE, seconds)
         return setting(C.SOL_SOCKET, C.SO_KEEPALIVE, enable ? 1 : 0)
       },
-      ref: () => {},
-      unref: () => {},
-      hasRef: () => true,
+      ref: () => {
+        this.#hold.isRef = true
+      },
+      unref: () => {
+        this.#hold.isRef = false
+      },
+      hasRef: () => this.#hold.isRef,
       reset: (closed?: () => void) => this.#close(true, closed),
       close: (closed?: () => void) => this.#close(false, closed),
     }
@@ -130,6 +136,7 @@ export class ConnectionHandle {
     // As ever: Nagle's algorithm is off from the start.
     this.#bsd.setsockopt(this.#fd, C.SOL_TCP, C.TCP_NODELAY, 1)
     this.#bsd.watch(this.#fd, () => this.#happened())
+    this.#hold.isOpen = true
   }
 
   /** Node leaves the port out where it has none. */
@@ -304,6 +311,7 @@ export class ConnectionHandle {
   #close(reset: boolean, closed?: () => void): number {
     if (!this.#isClosed) {
       this.#isClosed = true
+      this.#hold.isOpen = false
       if (this.#fd >= 0) {
         this.#last = this.#bsd.connectionOf(this.#fd)
         // What was taken from the user and never reached the stack is lost: that must not look whole.

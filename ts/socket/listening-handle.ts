@@ -3,6 +3,7 @@
 import type { MptcpBsd } from './bsd.js'
 import { ConnectionHandle } from './connection-handle.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
+import { ProcessHold } from './process-hold.js'
 import { hostErrno } from './system-error.js'
 
 export interface ListenAddress {
@@ -18,6 +19,7 @@ export class ListeningHandle {
   readonly #plain: boolean
   readonly #isAny: boolean
   #fd: number
+  readonly #hold = new ProcessHold()
   /** Node's: it makes a Socket over the handle, or drops it. */
   onconnection: ((status: number, handle?: object) => void) | null = null
   /** Told of each handle before Node is. */
@@ -61,6 +63,7 @@ export class ListeningHandle {
     const result = this.#bsd.listen(this.#fd, backlog)
     if (result < 0) return hostErrno(result)
     this.#bsd.watch(this.#fd, () => this.#accept())
+    this.#hold.isOpen = true
     return 0
   }
 
@@ -73,17 +76,22 @@ export class ListeningHandle {
     return 0
   }
 
-  ref(): void {}
+  ref(): void {
+    this.#hold.isRef = true
+  }
 
-  unref(): void {}
+  unref(): void {
+    this.#hold.isRef = false
+  }
 
   hasRef(): boolean {
-    return true
+    return this.#hold.isRef
   }
 
   close(closed?: () => void): void {
     if (this.#fd >= 0) this.#bsd.close(this.#fd)
     this.#fd = -1
+    this.#hold.isOpen = false
     setImmediate(() => closed?.())
   }
 
