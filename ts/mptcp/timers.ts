@@ -148,10 +148,11 @@ export function armTimers(context: Context, connection: Connection, now: number)
   const isOver = connection.detached || isDataClosed(connection.state)
   const lingering = isOver && connection.subflows.length > 0
   const unanswered = live && connection.mode === 'mptcp' && snd.una < snd.nxt
-  const waits = lingering || unanswered || isForsaken(connection) || hasOnlyJoins(connection)
-  timers.close = waits
-    ? Math.min(timers.close, now + patience(context, connection))
-    : Number.POSITIVE_INFINITY
+  const isLost = !live && (isForsaken(connection) || hasOnlyJoins(connection))
+  if (!lingering && !unanswered && !isLost) timers.close = Number.POSITIVE_INFINITY
+  else if (isLost || timers.close === Number.POSITIVE_INFINITY) {
+    timers.close = Math.min(timers.close, now + patience(context, connection))
+  }
 }
 
 /** Nothing is left but joins that nobody answers: one could follow the other for ever. */

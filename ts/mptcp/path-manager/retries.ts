@@ -76,7 +76,9 @@ export function mustWait(
 /** Earliest time at which something that waits is to be done. */
 export function retryDeadline({ pathManager }: Connection): number {
   let deadline = Number.POSITIVE_INFINITY
-  for (const { waiting, until } of pathManager.failures ?? []) {
+  // Asked after each turn: nothing to go through where nothing has failed.
+  if (pathManager.failures === null) return deadline
+  for (const { waiting, until } of pathManager.failures) {
     if (waiting !== null) deadline = Math.min(deadline, until)
   }
   return deadline
