@@ -5,16 +5,13 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { transformSync } from 'rolldown/utils'
 
-// vitest puts a query behind what it loads anew.
-const isTypeScript = (url) => /\.ts(\?|$)/.test(url)
-
 export async function resolve(specifier, context, next) {
-  const own = specifier.startsWith('.') && isTypeScript(context.parentURL ?? '')
+  const own = specifier.startsWith('.') && context.parentURL?.endsWith('.ts')
   return next(own ? specifier.replace(/\.js$/, '.ts') : specifier, context)
 }
 
 export async function load(url, context, next) {
-  if (!isTypeScript(url)) return next(url, context)
+  if (!url.endsWith('.ts')) return next(url, context)
   const fileName = fileURLToPath(url)
   const source = javaScriptOf(fileName, await readFile(fileName, 'utf8'))
   return { format: 'module', source, shortCircuit: true }

@@ -9,9 +9,10 @@ import {
   SOCK_NONBLOCK,
   SOCK_STREAM,
 } from '../link/raw/libc.js'
+import { MPTCP_CONSTANTS } from '../socket/constants.js'
 import type { OpenSocket } from './tcp-handle.js'
 
-const IPPROTO_MPTCP = 262
+const { IPPROTO_MPTCP } = MPTCP_CONSTANTS
 const TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
 
 export interface KernelProvider {

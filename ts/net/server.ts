@@ -1,12 +1,10 @@
 // The Server of the drop-in: Node's own, whose handle listens for MPTCP.
 
 import { Server as NodeServer, Socket as NodeSocket, type ServerOpts } from 'node:net'
-import { systemError } from '../socket/system-error.js'
 import type { KernelProvider } from './kernel-provider.js'
 import { provider } from './provider.js'
 import { adoptSocket, type Socket } from './socket.js'
 import { giveSockets, handleOf, isTcpHandle, listeningHandle, tcpPrototype } from './tcp-handle.js'
-import type { UserspaceProvider } from './userspace-provider.js'
 
 interface Place {
   readonly address: string
@@ -41,28 +39,14 @@ class MptcpNetServer extends NodeServer {
       const { kernel, userspace } = provider()
       if (kernel !== null) place = this.#bind(kernel, address, port, family, flags)
       else if (userspace !== null) {
-        place = this.#listenOn(userspace, address, port)
-        if (place === null) return
+        if (!userspace.listen(this, address, port)) return
+        place = { address: address || '::', is6: !address || address.includes(':') }
       }
     }
     const where =
       place === null ? [address, port, family] : [place.address, port, place.is6 ? 6 : 4]
     const own = Reflect.get(NodeServer.prototype, '_listen2') as (...words: unknown[]) => void
     own.call(this, ...where, backlog, fd, flags)
-  }
-
-  /** Null: it cannot, and says so. */
-  #listenOn(userspace: UserspaceProvider, address: string | null, port: number): Place | null {
-    const isAny = !address || address === '::' || address === '0.0.0.0'
-    const bound = userspace.listening(isAny ? null : address, port || 0)
-    const place = { address: address || '::', is6: !address || address.includes(':') }
-    if (typeof bound !== 'number') {
-      Object.assign(this, { _handle: bound })
-      return place
-    }
-    const error = systemError(bound, 'listen', place.address, port)
-    process.nextTick(() => this.emit('error', error))
-    return null
   }
 
   /** Where it cannot be bound it has no handle, and Node, which tries as well, says why. */

@@ -1,6 +1,7 @@
 // The Socket of the drop-in: Node's own, whose handles speak MPTCP.
 
 import { Socket as NodeSocket, type SocketConstructorOpts } from 'node:net'
+import { resetSocket } from '../socket/connection-handle.js'
 import { type KernelMptcpInfo, mptcpInfo } from '../socket/kernel.js'
 import { type MptcpProviderName, provider } from './provider.js'
 import { giveSockets, isTcpHandle, type TcpHandle } from './tcp-handle.js'
@@ -46,11 +47,7 @@ class MptcpNetSocket extends NodeSocket {
     if (_handle === null || isTcpHandle(_handle) || provider().userspace === null) {
       return super.resetAndDestroy()
     }
-    if (this.connecting) this.once('connect', () => this.resetAndDestroy())
-    else {
-      Object.assign(this, { resetAndClosing: true })
-      this.destroy()
-    }
+    resetSocket(this)
     return this
   }
 

@@ -1,6 +1,6 @@
 // Our own stack under the drop-in: of a program's own, or one that speaks to itself alone, over loopback.
 
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { RealClock } from '../clock.js'
 import { loadMptcpCoreSync } from '../core/load.js'
 import { LoopbackLink } from '../link/loopback.js'
@@ -30,9 +30,9 @@ export class UserspaceProvider {
     return handle.stream
   }
 
-  /** One that listens; or a negated errno of ours. */
-  listening(address: string | null, port: number): ListeningHandle | number {
-    return ListeningHandle.bind(this.#bsd, { address, port, plain: false }, (handle) => {
+  /** False: it cannot, and the Server says so. */
+  listen(server: Server, address: string | null, port: number): boolean {
+    return ListeningHandle.under(server, this.#bsd, { address, port, plain: false }, (handle) => {
       this.#fresh.set(handle.stream, handle)
     })
   }

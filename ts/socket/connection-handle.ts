@@ -338,6 +338,15 @@ export class ConnectionHandle {
   }
 }
 
+/** net's resetAndDestroy(), which Node does for handles of libuv alone: at once, or when it is connected. */
+export function resetSocket(socket: Socket): void {
+  if (socket.connecting) socket.once('connect', () => resetSocket(socket))
+  else {
+    Object.assign(socket, { resetAndClosing: true })
+    socket.destroy()
+  }
+}
+
 /** 0 for what went well, else the host's errno, negated. */
 function hostErrno0(result: number): number {
   return result >= 0 ? 0 : hostErrno(result)

@@ -1,10 +1,11 @@
 // A listening socket of ours as a handle below Node's net.Server.
 
+import type { Server } from 'node:net'
 import type { MptcpBsd } from './bsd.js'
 import { ConnectionHandle } from './connection-handle.js'
 import { MPTCP_CONSTANTS as C, MPTCP_ERRNO as E } from './constants.js'
 import { ProcessHold } from './process-hold.js'
-import { hostErrno } from './system-error.js'
+import { hostErrno, systemError } from './system-error.js'
 
 export interface ListenAddress {
   /** null = every one of the stack's. */
@@ -39,7 +40,7 @@ export class ListeningHandle {
   }
 
   /** Bound; or a negated errno of ours. */
-  static bind(
+  private static bind(
     bsd: MptcpBsd,
     where: ListenAddress,
     accepted: (handle: ConnectionHandle) => void,
@@ -57,6 +58,25 @@ export class ListeningHandle {
     if (result >= 0) return new ListeningHandle(bsd, fd, where, accepted)
     bsd.close(fd)
     return result
+  }
+
+  /** Binds it and puts it under a Server of Node's; false: it cannot, and the Server says so. */
+  static under(
+    server: Server,
+    bsd: MptcpBsd,
+    { address, port, plain }: ListenAddress,
+    accepted: (handle: ConnectionHandle) => void,
+  ): boolean {
+    const isAny = !address || address === '::' || address === '0.0.0.0'
+    const where = { address: isAny ? null : address, port: port || 0, plain }
+    const bound = ListeningHandle.bind(bsd, where, accepted)
+    if (typeof bound === 'number') {
+      const error = systemError(bound, 'listen', address || '::', port)
+      process.nextTick(() => server.emit('error', error))
+      return false
+    }
+    Object.assign(server, { _handle: bound })
+    return true
   }
 
   listen(backlog: number): number {

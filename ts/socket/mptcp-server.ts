@@ -8,7 +8,6 @@ import type { ConnectionHandle } from './connection-handle.js'
 import { ListeningHandle } from './listening-handle.js'
 import { adopt, type MptcpSocket } from './mptcp-socket.js'
 import { closedError, StackMembers } from './stack-members.js'
-import { systemError } from './system-error.js'
 
 /** Those of net.Server's listen(), and ours. `host`: one of the stack's addresses; default: all. */
 export interface MptcpListenOptions extends ListenOptions {
@@ -98,20 +97,11 @@ export class MptcpServer extends Server {
     this.#members.add(this)
   }
 
-  /** False: it cannot, and says so. */
   #bind(address: string | null, port: number): boolean {
-    const isAny = !address || address === '::' || address === '0.0.0.0'
-    const where = { address: isAny ? null : address, port: port || 0, plain: this.#plain }
-    const bound = ListeningHandle.bind(this.#bsd, where, (handle) => {
+    const where = { address, port, plain: this.#plain }
+    return ListeningHandle.under(this, this.#bsd, where, (handle) => {
       this.#fresh.set(handle.stream, handle)
     })
-    if (typeof bound === 'number') {
-      const error = systemError(bound, 'listen', address || '::', port)
-      process.nextTick(() => this.emit('error', error))
-      return false
-    }
-    Object.assign(this, { _handle: bound })
-    return true
   }
 
   override emit(event: string | symbol, ...given: unknown[]): boolean {

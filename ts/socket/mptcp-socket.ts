@@ -6,7 +6,7 @@ import type { Counters } from '../counters.js'
 import { recordOf } from '../mptcp/close.js'
 import type { Connection, SubflowRecord } from '../mptcp/connection.js'
 import type { MptcpBsd } from './bsd.js'
-import { ConnectionHandle } from './connection-handle.js'
+import { ConnectionHandle, resetSocket } from './connection-handle.js'
 import { MPTCP_ERRNO as E } from './constants.js'
 import type { JsStream } from './js-stream.js'
 import { systemError } from './system-error.js'
@@ -163,11 +163,7 @@ export class MptcpSocket extends Socket {
   override resetAndDestroy(): this {
     const { _handle } = this as Handled
     if (_handle === null || !isOurs(_handle)) return super.resetAndDestroy()
-    if (this.connecting) this.once('connect', () => this.resetAndDestroy())
-    else {
-      Object.assign(this, { resetAndClosing: true })
-      this.destroy()
-    }
+    resetSocket(this)
     return this
   }
 
